@@ -1,0 +1,13 @@
+#include "posix/posix_clock.h"
+
+#include <ctime>
+
+namespace attune {
+
+double PosixClock::MonotonicSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
+}  // namespace attune
