@@ -147,8 +147,9 @@ class JsonDocument {
   const Json* root_;
 };
 
-// "'name'" for a message: control characters and what is not UTF-8's ASCII part
-// stay readable, one line, and long names are cut.
+// `name` made fit for a one-line message: cut at 80 bytes, anything but printable
+// ASCII replaced by "?". Quoted() puts it between single quotes.
+std::string Clipped(std::string_view name);
 std::string Quoted(std::string_view name);
 
 }  // namespace attune

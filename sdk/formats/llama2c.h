@@ -1,8 +1,8 @@
 // Checkpoints of llama2.c, versions 0 (run.c's headerless layout) and 1: f32
 // weights of a Llama with interleaved RoPE.
 //
-// The file must be exactly as long as its header implies; nothing is read or
-// allocated before that is known.
+// The file must be exactly as long as its header implies; no tensor is
+// listed before that is known.
 
 #pragma once
 
