@@ -7,12 +7,13 @@
 #include <cstdio>
 #include <cstdlib>
 
-#define ATTUNE_CHECK(condition)                                                              \
-  do {                                                                                       \
-    if (!(condition)) {                                                                      \
-      std::fprintf(stderr, "attune: %s:%d: broken invariant: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                          \
-    }                                                                                        \
+#define ATTUNE_CHECK(condition)                                                         \
+  do {                                                                                  \
+    if (!(condition)) {                                                                 \
+      std::fprintf(stderr, "attune: %s:%d: broken invariant: %s\n", __FILE__, __LINE__, \
+                   #condition);                                                         \
+      std::abort();                                                                     \
+    }                                                                                   \
   } while (false)
 
 #ifdef NDEBUG

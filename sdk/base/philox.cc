@@ -39,7 +39,8 @@ std::uint32_t Philox::NextBelow(std::uint32_t bound) {
   const std::uint32_t threshold = (0u - bound) % bound;
   while (true) {
     const std::uint64_t product = std::uint64_t{NextU32()} * bound;
-    if (static_cast<std::uint32_t>(product) >= threshold) return static_cast<std::uint32_t>(product >> 32);
+    if (static_cast<std::uint32_t>(product) >= threshold)
+      return static_cast<std::uint32_t>(product >> 32);
   }
 }
 

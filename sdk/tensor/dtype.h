@@ -13,10 +13,13 @@ enum class DType : std::uint8_t { kF32 = 0, kF16 = 1, kBf16 = 2, kI32 = 3, kF64 
 constexpr std::int64_t SizeOf(DType dtype) {
   switch (dtype) {
     case DType::kF16:
-    case DType::kBf16: return 2;
+    case DType::kBf16:
+      return 2;
     case DType::kF32:
-    case DType::kI32: return 4;
-    case DType::kF64: return 8;
+    case DType::kI32:
+      return 4;
+    case DType::kF64:
+      return 8;
   }
   return 0;
 }

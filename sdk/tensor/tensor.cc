@@ -9,17 +9,23 @@ namespace attune {
 
 std::string_view DTypeName(DType dtype) {
   switch (dtype) {
-    case DType::kF32: return "f32";
-    case DType::kF16: return "f16";
-    case DType::kBf16: return "bf16";
-    case DType::kI32: return "i32";
-    case DType::kF64: return "f64";
+    case DType::kF32:
+      return "f32";
+    case DType::kF16:
+      return "f16";
+    case DType::kBf16:
+      return "bf16";
+    case DType::kI32:
+      return "i32";
+    case DType::kF64:
+      return "f64";
   }
   return "?";
 }
 
 std::string Shape::ToString() const {
-  return StrCat("[", StrJoin(std::span(extents_).first(static_cast<std::size_t>(rank_)), ", "), "]");
+  return StrCat("[", StrJoin(std::span(extents_).first(static_cast<std::size_t>(rank_)), ", "),
+                "]");
 }
 
 std::span<const float> TensorView::f32() const {
@@ -29,7 +35,7 @@ std::span<const float> TensorView::f32() const {
 
 Tensor::Tensor(DType dtype, Shape shape) : dtype_(dtype), shape_(shape) {
   const auto size = static_cast<std::size_t>(bytes());
-  data_.reset(static_cast<std::byte*>(::operator new(size, std::align_val_t{kTensorAlignment})));
+  data_.reset(static_cast<std::byte*>(::operator new (size, std::align_val_t{kTensorAlignment})));
   std::memset(data_.get(), 0, size);
 }
 
@@ -40,7 +46,8 @@ std::span<float> Tensor::f32() {
 
 std::span<std::int32_t> Tensor::i32() {
   ATTUNE_CHECK(dtype_ == DType::kI32);
-  return {reinterpret_cast<std::int32_t*>(data_.get()), static_cast<std::size_t>(shape_.elements())};
+  return {reinterpret_cast<std::int32_t*>(data_.get()),
+          static_cast<std::size_t>(shape_.elements())};
 }
 
 float ElementAsF32(const TensorView& tensor, std::int64_t i) {
@@ -57,9 +64,14 @@ float ElementAsF32(const TensorView& tensor, std::int64_t i) {
       std::memcpy(&value, at, sizeof value);
       return static_cast<float>(value);
     }
-    case DType::kF16: std::memcpy(&half, at, sizeof half); return F32FromF16(half);
-    case DType::kBf16: std::memcpy(&half, at, sizeof half); return F32FromBf16(half);
-    case DType::kI32: break;
+    case DType::kF16:
+      std::memcpy(&half, at, sizeof half);
+      return F32FromF16(half);
+    case DType::kBf16:
+      std::memcpy(&half, at, sizeof half);
+      return F32FromBf16(half);
+    case DType::kI32:
+      break;
   }
   ATTUNE_CHECK(false && "not a float tensor");
   return 0;
@@ -68,7 +80,8 @@ float ElementAsF32(const TensorView& tensor, std::int64_t i) {
 Tensor ToF32(const TensorView& tensor) {
   Tensor out(DType::kF32, tensor.shape);
   if (tensor.dtype == DType::kF32) {
-    if (tensor.bytes() != 0) std::memcpy(out.data(), tensor.data, static_cast<std::size_t>(tensor.bytes()));
+    if (tensor.bytes() != 0)
+      std::memcpy(out.data(), tensor.data, static_cast<std::size_t>(tensor.bytes()));
     return out;
   }
   auto values = out.f32();

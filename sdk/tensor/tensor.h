@@ -46,7 +46,9 @@ class Tensor {
 
  private:
   struct Free {
-    void operator()(std::byte* p) const { ::operator delete(p, std::align_val_t{kTensorAlignment}); }
+    void operator()(std::byte* p) const {
+      ::operator delete (p, std::align_val_t{kTensorAlignment});
+    }
   };
   DType dtype_ = DType::kF32;
   Shape shape_;

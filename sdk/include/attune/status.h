@@ -60,7 +60,9 @@ class [[nodiscard]] Status {
 
 inline Status OkStatus() { return Status(); }
 inline Status Cancelled(std::string m) { return {StatusCode::kCancelled, std::move(m)}; }
-inline Status InvalidArgument(std::string m) { return {StatusCode::kInvalidArgument, std::move(m)}; }
+inline Status InvalidArgument(std::string m) {
+  return {StatusCode::kInvalidArgument, std::move(m)};
+}
 inline Status NotFound(std::string m) { return {StatusCode::kNotFound, std::move(m)}; }
 inline Status FailedPrecondition(std::string m) {
   return {StatusCode::kFailedPrecondition, std::move(m)};
@@ -118,10 +120,9 @@ class [[nodiscard]] Result {
 #define ATTUNE_CONCAT_INNER(a, b) a##b
 #define ATTUNE_CONCAT(a, b) ATTUNE_CONCAT_INNER(a, b)
 
-#define ATTUNE_RETURN_IF_ERROR(expression)                           \
-  do {                                                               \
-    if (::attune::Status attune_status = (expression); !attune_status.ok()) \
-      return attune_status;                                          \
+#define ATTUNE_RETURN_IF_ERROR(expression)                                                        \
+  do {                                                                                            \
+    if (::attune::Status attune_status = (expression); !attune_status.ok()) return attune_status; \
   } while (false)
 
 #define ATTUNE_ASSIGN_OR_RETURN(declaration, expression) \
