@@ -23,7 +23,7 @@ class Injector {
  public:
   Injector(Graph* graph, const LoraSpec& spec) : graph_(graph), builder_(graph), spec_(spec) {}
 
-  Status Run(std::vector<LoraPair>* pairs) {
+  Status Run(std::vector<LoraBranch>* branches) {
     for (const LoraModule& module : spec_.modules) modules_[module.module] = &module;
     ATTUNE_RETURN_IF_ERROR(CheckAllMatch());
     if (spec_.dropout > 0) seed_ = graph_->AddInput("dropout_seed", {DType::kI32, {2}});
@@ -35,7 +35,7 @@ class Injector {
       Replay(node);
       const std::string module = ModuleOf(*graph_, node);
       if (const auto it = modules_.find(module); it != modules_.end()) {
-        Adapt(node, *it->second, pairs);
+        Adapt(node, *it->second, branches);
       }
     }
     auto outputs = graph_->outputs();
@@ -67,25 +67,25 @@ class Injector {
     graph_->AppendNode(std::move(node));
   }
 
-  void Adapt(const Node& node, const LoraModule& module, std::vector<LoraPair>* pairs) {
+  void Adapt(const Node& node, const LoraModule& module, std::vector<LoraBranch>* branches) {
     const Shape weight = graph_->shape(node.inputs[1]);
     const bool transposed = node.attrs<LinearAttrs>().transposed;
     const std::int64_t in = weight[transposed ? 0 : 1], out = weight[transposed ? 1 : 0];
-    LoraPair pair{module.module, kNoValue, kNoValue};
-    pair.a = graph_->AddParameter(module.module + ".lora_A.weight",
+    LoraBranch branch{module.module, kNoValue, kNoValue};
+    branch.a = graph_->AddParameter(module.module + ".lora_A.weight",
                                   {DType::kF32, {module.rank, in}}, true);
-    pair.b = graph_->AddParameter(module.module + ".lora_B.weight",
+    branch.b = graph_->AddParameter(module.module + ".lora_B.weight",
                                   {DType::kF32, {out, module.rank}}, true);
     ValueId x = Renamed(node.inputs[0]);
     if (spec_.dropout > 0) {
-      x = builder_.Dropout(x, seed_, {spec_.dropout, static_cast<std::uint32_t>(pairs->size())});
+      x = builder_.Dropout(x, seed_, {spec_.dropout, static_cast<std::uint32_t>(branches->size())});
     }
-    const ValueId h = builder_.Linear(x, pair.a, kNoValue, {}, module.module + ".lora_A");
+    const ValueId h = builder_.Linear(x, branch.a, kNoValue, {}, module.module + ".lora_A");
     const ValueId delta =
-        builder_.Linear(h, pair.b, kNoValue, {.scale = module.scale}, module.module + ".lora_B");
+        builder_.Linear(h, branch.b, kNoValue, {.scale = module.scale}, module.module + ".lora_B");
     const ValueId y = node.outputs[0];
     renamed_[static_cast<std::size_t>(y)] = builder_.Add(y, delta);
-    pairs->push_back(pair);
+    branches->push_back(branch);
   }
 
   Graph* graph_;
@@ -98,13 +98,13 @@ class Injector {
 
 }  // namespace
 
-Result<std::vector<LoraPair>> InjectLora(Graph* graph, const LoraSpec& spec) {
+Result<std::vector<LoraBranch>> InjectLora(Graph* graph, const LoraSpec& spec) {
   Graph rewritten = *graph;
-  std::vector<LoraPair> pairs;
-  ATTUNE_RETURN_IF_ERROR(Injector(&rewritten, spec).Run(&pairs));
+  std::vector<LoraBranch> branches;
+  ATTUNE_RETURN_IF_ERROR(Injector(&rewritten, spec).Run(&branches));
   ATTUNE_RETURN_IF_ERROR(Verify(rewritten));
   *graph = std::move(rewritten);
-  return pairs;
+  return branches;
 }
 
 std::vector<std::string> LinearModules(const Graph& graph) {

@@ -28,7 +28,7 @@ struct LoraSpec {
 };
 
 // A trainable pair, as InjectLora leaves it in the graph.
-struct LoraPair {
+struct LoraBranch {
   std::string module;
   ValueId a = kNoValue;  // Parameter "<module>.lora_A.weight" [r, in].
   ValueId b = kNoValue;  // Parameter "<module>.lora_B.weight" [out, r].
@@ -38,7 +38,7 @@ struct LoraPair {
 // gains its low-rank branch. With dropout, an input "dropout_seed" i32 [2] is
 // added. Every module must match exactly one weight; the ones that do not are
 // named in one error, and the graph is unchanged.
-Result<std::vector<LoraPair>> InjectLora(Graph* graph, const LoraSpec& spec);
+Result<std::vector<LoraBranch>> InjectLora(Graph* graph, const LoraSpec& spec);
 
 // The paths of all linears over a parameter, in graph order: what a spec may
 // name ("all-linear" leaves out the output head, which is not a linear here).
