@@ -23,7 +23,7 @@
 namespace attune {
 
 // The longest text that Encode() accepts, in bytes.
-inline constexpr std::size_t kMaxEncodeBytes = std::size_t{1} << 30;
+inline constexpr std::size_t kMaxEncodeBytes = std::size_t{1} << 26;
 
 struct EncodeOptions {
   // Adds what the model expects around a whole text (a BOS token for Llama,
