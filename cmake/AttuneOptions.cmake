@@ -14,6 +14,7 @@ set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
 
 option(ATTUNE_BUILD_TESTS "Build the test suites" ON)
 option(ATTUNE_FUZZ "Build the libFuzzer targets (needs clang)" OFF)
+option(ATTUNE_KERNELS_ONLY "Build only the CPU kernels and their tests (cross builds)" OFF)
 set(ATTUNE_SANITIZE "" CACHE STRING "Sanitizers, e.g. address,undefined or thread")
 set(ATTUNE_GEMM "auto" CACHE STRING "GEMM provider: auto, onednn, accelerate or cblas")
 
@@ -31,7 +32,15 @@ if(ATTUNE_SANITIZE)
   add_link_options(-fsanitize=${ATTUNE_SANITIZE})
 endif()
 
+if(ATTUNE_FUZZ)
+  # Coverage for libFuzzer in every module; the targets of tests/fuzz link its main.
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 find_package(Threads REQUIRED)
+if(ATTUNE_KERNELS_ONLY)
+  return()
+endif()
 find_package(nlohmann_json REQUIRED)
 find_package(PkgConfig REQUIRED)
 find_package(hwy QUIET)

@@ -10,6 +10,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 constexpr std::int64_t kGrain = 64;
 constexpr float kSqrtHalf = 0.707106781f;
@@ -166,6 +167,7 @@ void SwigluBackwardImpl(const SwigluBackwardArgs& args, const Worker& worker) {
   }
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 // Rounds to nearest even here: Highway's own conversion truncates on x86.
 struct ToBf16 {
@@ -143,6 +144,7 @@ void TransposeConvertImpl(const ConvertArgs& args, const Worker& worker) {
   TransposeBlocks<float, U16>(args, worker, ToF16Cast());
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -13,6 +13,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 // Columns whose maximum is taken before their exponentials: 16 KiB, so the
 // second look finds them in the L1 cache and the logits are read once.
@@ -95,6 +96,7 @@ void CrossEntropyGradientImpl(const CrossEntropyGradientArgs& args, const Worker
   }
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 // Shares begin on a cache line of the output when the arrays do.
 constexpr std::int64_t kGrain = 64;
@@ -101,6 +102,7 @@ void ColumnSumImpl(const ColumnSumArgs& args, const Worker& worker) {
   }
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -10,6 +10,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 template <typename E>
 void Gather(const EmbeddingArgs& args, const Worker& worker) {
@@ -48,6 +49,7 @@ void EmbeddingBackwardImpl(const EmbeddingBackwardArgs& args, const Worker& work
   }
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 struct RowStatistics {
   float mean = 0.0f;
@@ -221,6 +222,7 @@ void LayerNormBackwardImpl(const LayerNormBackwardArgs& args, const Worker& work
   if (wants_weight) WeightGradients(args, means, rstds, args.dweight, args.dbias, worker);
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

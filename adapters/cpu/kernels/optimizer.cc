@@ -10,6 +10,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 constexpr std::int64_t kGrain = 64;
 
@@ -103,6 +104,7 @@ void FindNonFiniteImpl(const FindNonFiniteArgs& args, const Worker& worker) {
   *args.found = found;
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -10,6 +10,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 // x0, x1 -> y0, y1, each [half], sines multiplied by `sign`.
 HWY_INLINE void RotateHalf(const float* x0, const float* x1, const float* table, float sign,
@@ -66,6 +67,7 @@ void RopeImpl(const RopeArgs& args, const Worker& worker) {
   }
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

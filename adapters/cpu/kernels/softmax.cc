@@ -12,6 +12,7 @@
 
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
+namespace {
 
 struct TimesOp {
   V a;
@@ -66,6 +67,7 @@ void ArgmaxImpl(const ArgmaxArgs& args, const Worker& worker) {
   }
 }
 
+}  // namespace
 }  // namespace attune::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
