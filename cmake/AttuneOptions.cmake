@@ -37,11 +37,6 @@ if(ATTUNE_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
-if(ATTUNE_FUZZ)
-  # Coverage for libFuzzer in every module; the targets of tests/fuzz link its main.
-  add_compile_options(-fsanitize=fuzzer-no-link)
-endif()
-
 find_package(Threads REQUIRED)
 if(ATTUNE_KERNELS_ONLY)
   return()
