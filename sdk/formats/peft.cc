@@ -108,6 +108,30 @@ Status PairUp(const SafetensorsFile& file, PeftAdapter* adapter) {
   return problems.ToStatus(StatusCode::kDataLoss, kWeightsFile);
 }
 
+// The configuration as text, read back: what this build would refuse to read, or
+// would read differently, must not be written.
+Result<std::string> ReadableText(const PeftConfig& config,
+                                 const std::map<std::string, LoraPair>& modules) {
+  double sum = config.alpha + config.dropout;
+  for (const auto& [pattern, alpha] : config.alpha_pattern) sum += alpha;
+  if (!std::isfinite(sum)) {
+    return InvalidArgument(StrCat(kConfigFile, ": alpha ", config.alpha, " or dropout ",
+                                  config.dropout, " is not finite"));
+  }
+  std::string text = FormatPeftConfig(config);
+  Result<PeftConfig> again = ParsePeftConfig(text);
+  if (!again.ok()) return std::move(again).status().WithContext(kConfigFile);
+  for (const auto& [module, pair] : modules) {
+    // Keys are written sorted, which can change which of two patterns wins.
+    if (again->ScaleOf(module) != config.ScaleOf(module)) {
+      return InvalidArgument(StrCat(kConfigFile, ": ", Quoted(module), " would be scaled by ",
+                                    again->ScaleOf(module), " instead of ", config.ScaleOf(module),
+                                    " once its patterns are sorted"));
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string PeftTensorName(std::string_view module, char matrix) {
@@ -159,11 +183,7 @@ Status WritePeftAdapter(FileSystem& fs, const std::string& directory, const Peft
   if (modules.empty()) problems.Add("has 0 tensors");
   ATTUNE_RETURN_IF_ERROR(problems.ToStatus(StatusCode::kInvalidArgument, kWeightsFile));
 
-  // A configuration that this build would refuse to read must not be written.
-  const std::string text = FormatPeftConfig(config);
-  Result<PeftConfig> readable = ParsePeftConfig(text);
-  if (!readable.ok()) return std::move(readable).status().WithContext(kConfigFile);
-
+  ATTUNE_ASSIGN_OR_RETURN(const std::string text, ReadableText(config, modules));
   ATTUNE_RETURN_IF_ERROR(fs.CreateDirectories(directory));
   ATTUNE_RETURN_IF_ERROR(
       WriteSafetensors(fs, JoinPath(directory, kWeightsFile), tensors, provenance));

@@ -65,6 +65,7 @@ struct PeftConfig {
 
 Result<PeftConfig> ParsePeftConfig(std::string_view json);
 // adapter_config.json as PEFT writes it: all keys, sorted, indented by 2.
+// REQUIRES: finite numbers.
 std::string FormatPeftConfig(const PeftConfig& config);
 
 // The adapter of one linear module: y += scale * (x A^T) B^T.
