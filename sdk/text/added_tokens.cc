@@ -48,7 +48,8 @@ std::size_t SkipSpaceForward(std::string_view text, std::size_t begin) {
 
 }  // namespace
 
-Status AddedTokenMatcher::Add(const AddedToken& token, std::string_view pattern) {
+Status AddedTokenMatcher::Add(const AddedToken& token) {
+  const std::string_view pattern = token.text;
   if (pattern.empty() || pattern.size() > kMaxAddedTokenBytes) {
     return InvalidArgument(StrCat("added token ", token.id, ": ", pattern.size(),
                                   " bytes, allowed 1 to ", kMaxAddedTokenBytes));

@@ -20,6 +20,8 @@ namespace attune {
 struct AddedToken {
   std::int32_t id = 0;
   std::string content;
+  // What it is in normalised text; the content itself if not `normalized`.
+  std::string text;
   // Matches only between characters that are not of a word.
   bool single_word = false;
   // Takes the white space before or after it along.
@@ -35,10 +37,10 @@ inline constexpr std::size_t kMaxAddedTokenBytes = 512;
 // begin at the same place.
 class AddedTokenMatcher {
  public:
-  // `pattern` is what to look for: the content, normalised if the token is.
+  // The token will be looked for by its `text`.
   //
   //   kInvalidArgument  empty or too long
-  Status Add(const AddedToken& token, std::string_view pattern);
+  Status Add(const AddedToken& token);
 
   bool empty() const { return tokens_.empty(); }
 

@@ -23,14 +23,12 @@ struct PipelineTokenizer::Pass {
 
 Result<std::unique_ptr<Tokenizer>> PipelineTokenizer::Create(PipelineParts parts) {
   std::unique_ptr<PipelineTokenizer> out(new PipelineTokenizer(std::move(parts)));
-  for (const AddedToken& token : out->parts_.added_tokens) {
-    if (!token.normalized) {
-      ATTUNE_RETURN_IF_ERROR(out->raw_.Add(token, token.content));
-      continue;
+  for (AddedToken& token : out->parts_.added_tokens) {
+    token.text = token.content;
+    if (token.normalized) {
+      ATTUNE_ASSIGN_OR_RETURN(token.text, Normalize(out->parts_.normalizers, token.content));
     }
-    ATTUNE_ASSIGN_OR_RETURN(const std::string pattern,
-                            Normalize(out->parts_.normalizers, token.content));
-    ATTUNE_RETURN_IF_ERROR(out->normalized_.Add(token, pattern));
+    ATTUNE_RETURN_IF_ERROR((token.normalized ? out->normalized_ : out->raw_).Add(token));
   }
   return std::unique_ptr<Tokenizer>(std::move(out));
 }
@@ -103,7 +101,7 @@ std::string PipelineTokenizer::TokenBytes(std::int32_t id) const {
   if (added == nullptr) return parts_.decoder.Bytes(parts_.model.vocabulary().Spelling(id));
   if (added->special) return {};
   // An added token is spelled as the text it stands for, not in bytes.
-  return parts_.decoder.byte_level ? added->content : parts_.decoder.Bytes(added->content);
+  return parts_.decoder.byte_level ? added->text : parts_.decoder.Bytes(added->text);
 }
 
 bool PipelineTokenizer::IsSpecial(std::int32_t id) const {

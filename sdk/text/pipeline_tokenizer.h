@@ -54,7 +54,9 @@ class PipelineTokenizer final : public Tokenizer {
   struct Pass;
 
   explicit PipelineTokenizer(PipelineParts parts) : parts_(std::move(parts)) {}
-  bool StripsLeadingSpace() const override { return parts_.decoder.strips_leading_space; }
+  std::size_t LeadingSpacesToStrip() const override {
+    return parts_.decoder.strips_leading_space ? 1 : 0;
+  }
 
   Status EncodeRaw(const Piece& piece, Pass* pass) const;
   Status EncodeNormalized(const Piece& piece, Pass* pass) const;

@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <unordered_map>
 #include <utility>
 
@@ -29,7 +30,7 @@ struct ScoreTokenizer::Splits {
 };
 
 ScoreTokenizer::ScoreTokenizer(ScoreParts parts)
-    : parts_(std::move(parts)), decoder_(SentencePieceDecoder(parts_.add_dummy_prefix)) {
+    : parts_(std::move(parts)), decoder_(SentencePieceDecoder()) {
   for (int byte = 0; byte < 256; ++byte) {
     byte_ids_[byte] = parts_.vocabulary.Find(SpellFallbackByte(byte)).value_or(-1);
   }
@@ -44,11 +45,11 @@ Result<std::unique_ptr<Tokenizer>> ScoreTokenizer::Create(ScoreParts parts) {
     if (!out->parts_.vocabulary.Contains(id)) continue;
     AddedToken token;
     token.id = id;
-    const std::string_view spelling = out->parts_.vocabulary.Spelling(id);
+    token.text = out->parts_.vocabulary.Spelling(id);
     if (piece.kind == PieceKind::kControl) {
-      ATTUNE_RETURN_IF_ERROR(out->control_.Add(token, spelling));
+      ATTUNE_RETURN_IF_ERROR(out->control_.Add(token));
     } else if (piece.kind == PieceKind::kUserDefined) {
-      ATTUNE_RETURN_IF_ERROR(out->user_defined_.Add(token, spelling));
+      ATTUNE_RETURN_IF_ERROR(out->user_defined_.Add(token));
     }
   }
   return std::unique_ptr<Tokenizer>(std::move(out));
@@ -81,10 +82,6 @@ std::string ScoreTokenizer::Normalize(std::string_view text) const {
   std::string out;
   out.reserve(text.size() + space.size());
   bool after_space = true;
-  if (parts_.collapse_spaces) {
-    const std::size_t last = text.find_last_not_of(' ');
-    text = last == std::string_view::npos ? std::string_view() : text.substr(0, last + 1);
-  }
   if (text.empty()) return out;
   if (parts_.add_dummy_prefix) out.append(space);
   for (const char c : text) {
@@ -95,7 +92,13 @@ std::string ScoreTokenizer::Normalize(std::string_view text) const {
     }
     after_space = c == ' ';
   }
+  while (parts_.collapse_spaces && out.ends_with(space)) out.resize(out.size() - space.size());
   return out;
+}
+
+std::size_t ScoreTokenizer::LeadingSpacesToStrip() const {
+  if (parts_.collapse_spaces) return std::numeric_limits<std::size_t>::max();
+  return parts_.add_dummy_prefix ? 1 : 0;
 }
 
 void ScoreTokenizer::EncodeText(std::string_view text, std::vector<std::int32_t>* ids) const {

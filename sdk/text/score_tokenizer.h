@@ -78,7 +78,7 @@ class ScoreTokenizer final : public Tokenizer {
   struct Splits;
 
   explicit ScoreTokenizer(ScoreParts parts);
-  bool StripsLeadingSpace() const override { return decoder_.strips_leading_space; }
+  std::size_t LeadingSpacesToStrip() const override;
 
   std::string Normalize(std::string_view text) const;
   void EncodeText(std::string_view text, std::vector<std::int32_t>* ids) const;

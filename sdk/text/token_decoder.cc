@@ -119,11 +119,10 @@ Result<TokenDecoder> ParseTokenDecoder(const Json* json, bool byte_level) {
   return out;
 }
 
-TokenDecoder SentencePieceDecoder(bool strips_leading_space) {
+TokenDecoder SentencePieceDecoder() {
   TokenDecoder out;
   out.byte_fallback = true;
   out.replacements.emplace_back(kMetaspace, " ");
-  out.strips_leading_space = strips_leading_space;
   return out;
 }
 

@@ -31,6 +31,6 @@ struct TokenDecoder {
 Result<TokenDecoder> ParseTokenDecoder(const Json* json, bool byte_level);
 
 // SentencePiece's: "▁" is a space, "<0x0A>" a byte.
-TokenDecoder SentencePieceDecoder(bool strips_leading_space);
+TokenDecoder SentencePieceDecoder();
 
 }  // namespace attune

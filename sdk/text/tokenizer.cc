@@ -73,11 +73,12 @@ Result<std::unique_ptr<Tokenizer>> OpenFile(FileSystem& files, const std::string
   return tokenizer;
 }
 
-// Removes what a text's first token loses; false while nothing has come.
-bool StripStart(std::string* bytes) {
-  if (bytes->empty()) return false;
-  if (bytes->front() == ' ') bytes->erase(0, 1);
-  return true;
+// Strips leading spaces while there are some to strip and no text has come.
+void StripStart(std::string* bytes, std::size_t* to_strip) {
+  std::size_t spaces = 0;
+  while (spaces < *to_strip && spaces < bytes->size() && (*bytes)[spaces] == ' ') ++spaces;
+  bytes->erase(0, spaces);
+  *to_strip = bytes->empty() ? *to_strip - spaces : 0;
 }
 
 }  // namespace
@@ -102,7 +103,7 @@ bool Tokenizer::BeginsWord(std::int32_t id) const {
 }
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, const DecodeOptions& options)
-    : tokenizer_(tokenizer), options_(options) {}
+    : tokenizer_(tokenizer), options_(options), to_strip_(tokenizer.LeadingSpacesToStrip()) {}
 
 std::string StreamDecoder::Push(std::int32_t id) {
   std::string bytes;
@@ -111,9 +112,7 @@ std::string StreamDecoder::Push(std::int32_t id) {
   } else if (!options_.skip_special) {
     bytes = tokenizer_.TokenSpelling(id);
   }
-  if (at_start_ && tokenizer_.StripsLeadingSpace()) {
-    at_start_ = !StripStart(&bytes);
-  }
+  StripStart(&bytes, &to_strip_);
   pending_ += bytes;
   const std::size_t finished = pending_.size() - UnfinishedSuffix(pending_);
   std::string out = ReplaceInvalidUtf8(std::string_view(pending_).substr(0, finished));
@@ -124,7 +123,7 @@ std::string StreamDecoder::Push(std::int32_t id) {
 std::string StreamDecoder::Finish() {
   std::string out = ReplaceInvalidUtf8(pending_);
   pending_.clear();
-  at_start_ = true;
+  to_strip_ = tokenizer_.LeadingSpacesToStrip();
   return out;
 }
 

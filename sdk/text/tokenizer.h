@@ -9,6 +9,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -94,9 +95,9 @@ class Tokenizer {
  protected:
   Tokenizer() = default;
 
-  // Whether a text's first token loses one leading space: the counterpart of
-  // the space that SentencePiece-style encoders put in front.
-  virtual bool StripsLeadingSpace() const = 0;
+  // How many leading spaces a decoded text loses at most: the counterpart of
+  // those that SentencePiece-style encoders put in front or take away.
+  virtual std::size_t LeadingSpacesToStrip() const = 0;
 
  private:
   friend class StreamDecoder;
@@ -112,7 +113,7 @@ class StreamDecoder {
   explicit StreamDecoder(const Tokenizer& tokenizer, const DecodeOptions& options = {});
 
   // For output that continues a text: keeps the first token's leading space.
-  void ContinueText() { at_start_ = false; }
+  void ContinueText() { to_strip_ = 0; }
 
   // The text that `id` completes. Bytes of an unfinished character wait.
   std::string Push(std::int32_t id);
@@ -123,7 +124,7 @@ class StreamDecoder {
  private:
   const Tokenizer& tokenizer_;
   DecodeOptions options_;
-  bool at_start_ = true;
+  std::size_t to_strip_ = 0;
   std::string pending_;
 };
 

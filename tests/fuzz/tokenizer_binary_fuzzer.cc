@@ -46,7 +46,7 @@ attune::Result<std::unique_ptr<attune::Tokenizer>> Parse(std::string_view bytes)
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  const auto tokenizer = attune::Parse(bytes);
+  const auto tokenizer = Parse(bytes);
   if (!tokenizer.ok()) {
     ATTUNE_CHECK(tokenizer.status().message().find('\n') == std::string::npos);
     return 0;

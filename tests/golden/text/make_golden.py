@@ -71,7 +71,7 @@ CORPUS = {
     "long whitespace": "a" + " " * 100 + "b" + "\n" * 40 + "c" + "\t" * 20 + " \n" * 10 + "  ",
     "special text": "<|endoftext|>hi<|im_start|>user\n<|im_end|><s>[INST]</s> <unk><|begin_of_text|>x <0x0A>",
     "special spaced": "a <|endoftext|> b  <s>  c <|im_end|>\n",
-    "added": "<a><b><ab> xANGx ANG \u212b A\u030a WORD WORDS SWORD WORD. \u00e9WORD  LEFT  RIGHT  z LEFTRIGHT",
+    "added": "<a><b><ab> xOHMx OHM \u2126 \u03a9 WORD WORDS SWORD WORD. \u00e9WORD  LEFT  RIGHT  z LEFTRIGHT",
     "metaspace text": "\u2581a \u2581\u2581b c\u2581",
     "mixed": "abcабв漢字123кот_dogשלוםa1b2",
     "right to left": "مرحبا بالعالم 123 שלום abc عالم",
@@ -216,7 +216,7 @@ def byte_level_families(lines):
     byte_level("added", lines, ["<|endoftext|>"], pre_tokenizers.ByteLevel(add_prefix_space=True),
                normalizer=normalizers.NFC(), size=600, added=[
                    AddedToken("<a>", normalized=False), AddedToken("<a><b>", normalized=False),
-                   AddedToken("\u212b", normalized=True), AddedToken("ANG", normalized=True),
+                   AddedToken("\u2126", normalized=True), AddedToken("OHM", normalized=True),
                    AddedToken("WORD", normalized=False, single_word=True),
                    AddedToken("LEFT", normalized=False, lstrip=True),
                    AddedToken("RIGHT", normalized=False, rstrip=True),
