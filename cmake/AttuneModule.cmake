@@ -1,16 +1,16 @@
-# attune_module(<folder> [DEPS <modules>] [PRIVATE <libraries>] [EXCLUDE <subfolder>])
+# attune_module(<folder> [DEPS <modules>] [PRIVATE <libraries>] [EXCLUDE <subfolders>])
 #
 # Makes the static library attune_<name> of every .cc file in <folder> and its
-# subfolders, except one that is a module of its own. Code is compiled without
-# exceptions and RTTI. DEPS are modules whose headers may appear in this
-# module's headers; PRIVATE libraries may not.
+# subfolders, except those that are modules of their own or not for this build.
+# Code is compiled without exceptions and RTTI. DEPS are modules whose headers
+# may appear in this module's headers; PRIVATE libraries may not.
 function(attune_module folder)
-  cmake_parse_arguments(ARG "" "EXCLUDE" "DEPS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE;EXCLUDE" ${ARGN})
   get_filename_component(name "${folder}" NAME)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cc")
-  if(ARG_EXCLUDE)
-    list(FILTER sources EXCLUDE REGEX "/${folder}/${ARG_EXCLUDE}/")
-  endif()
+  foreach(excluded IN LISTS ARG_EXCLUDE)
+    list(FILTER sources EXCLUDE REGEX "/${folder}/${excluded}/")
+  endforeach()
   set(target attune_${name})
   if(sources)
     add_library(${target} STATIC ${sources})

@@ -177,7 +177,7 @@ void RmsNormBackwardImpl(const RmsNormBackwardArgs& args, const Worker& worker) 
     }
     all_rstd = computed;
   }
-  const WorkRange range = worker.Range(args.rows);
+  const WorkRange range = worker.Range(args.dx != nullptr ? args.rows : 0);
   for (std::int64_t row = range.begin; row < range.end; ++row) {
     const std::int64_t at = row * args.columns;
     const float rstd =
@@ -207,7 +207,7 @@ void LayerNormBackwardImpl(const LayerNormBackwardArgs& args, const Worker& work
     means = computed;
     rstds = computed + args.rows;
   }
-  const WorkRange range = worker.Range(args.rows);
+  const WorkRange range = worker.Range(args.dx != nullptr ? args.rows : 0);
   for (std::int64_t row = range.begin; row < range.end; ++row) {
     const std::int64_t at = row * args.columns;
     const RowStatistics s = rstds != nullptr

@@ -31,7 +31,8 @@ struct RmsNormBackwardArgs {
   const float* rstd = nullptr;
   // Added to dx when non-null (the residual's gradient); may be dx.
   const float* add = nullptr;
-  float* dx = nullptr;       // [rows, columns], may be dy if dweight is null
+  // [rows, columns], optional, may be dy if dweight is null.
+  float* dx = nullptr;
   float* dweight = nullptr;  // [columns], optional
   bool accumulate_dweight = false;
   std::int64_t rows = 0;
@@ -66,7 +67,7 @@ struct LayerNormBackwardArgs {
   const float* mean = nullptr;
   const float* rstd = nullptr;
   const float* add = nullptr;  // as in RmsNormBackwardArgs
-  float* dx = nullptr;         // may be dy if dweight and dbias are null
+  float* dx = nullptr;         // optional, may be dy if dweight and dbias are null
   float* dweight = nullptr;    // optional
   float* dbias = nullptr;      // optional
   // For both.
