@@ -12,6 +12,10 @@
 namespace attune::cpu {
 
 inline constexpr std::int64_t kLoraMaxRank = 64;
+// Columns of the wide matrix worked on at once, and tokens that then stay in
+// the L2 cache between two products: 64 * 1024 floats are 256 KiB.
+inline constexpr std::int64_t kLoraColumnBlock = 1024;
+inline constexpr std::int64_t kLoraTokenBlock = 64;
 
 struct LoraDownArgs {
   const float* x = nullptr;  // [tokens, in]

@@ -53,7 +53,7 @@ HWY_INLINE V ExpNonPositive(V x) {
 
 // For any x; results below about 2^-125 are flushed to 0.
 HWY_INLINE V Exp(V x) {
-  const ExpReduction e = ReduceExp(hn::Min(Set(89.0f), hn::Max(Set(-88.0f), x)));
+  const ExpReduction e = ReduceExp(hn::Min(Set(89.0f), hn::Max(Set(-87.0f), x)));
   // 2^128 has no float: double after scaling by half of it.
   const V scale = PowerOfTwo(hn::Sub(e.n, Set(1.0f)));
   const V half = hn::MulAdd(ReducedExpm1(e.r), scale, scale);

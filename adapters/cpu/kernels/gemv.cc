@@ -1,0 +1,206 @@
+#include "cpu/kernels/gemv.h"
+
+#include "base/check.h"
+#include "cpu/kernels/targets.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/kernels/gemv.cc"
+#include "hwy/foreach_target.h"
+// After foreach_target.h: it re-includes this file.
+#include "cpu/kernels/simd-inl.h"
+#include "hwy/cache_control.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace attune::cpu::HWY_NAMESPACE {
+namespace {
+
+// Weight rows read side by side: several streams keep the memory busy, and
+// kRows * m accumulators must fit the registers.
+constexpr int RowsFor(int m) { return m <= 2 ? 4 : m <= 4 ? 2 : 1; }
+// Weight rows a worker's share is a multiple of.
+constexpr std::int64_t kGrain = 4;
+// How far ahead of the reads the prefetches go.
+constexpr std::int64_t kPrefetchBytes = 1024;
+// Columns of transposed weights whose outputs stay in the L1 cache.
+constexpr std::int64_t kColumnBlock = 512;
+
+HWY_INLINE void StoreResult(const GemvMatrix& matrix, std::int64_t row, std::int64_t o, float sum) {
+  if (matrix.bias != nullptr) sum += matrix.bias[o];
+  float* y = matrix.y + row * matrix.y_stride + o;
+  *y = matrix.accumulate ? *y + sum : sum;
+}
+
+// y[m, o .. o + kRows) for weights [out, in].
+template <typename E, int kM, int kRows>
+HWY_INLINE void DotRows(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t o) {
+  const auto* w = static_cast<const typename E::Type*>(matrix.weights) + o * matrix.weight_stride;
+  constexpr std::int64_t kAhead = kPrefetchBytes / static_cast<std::int64_t>(sizeof *w);
+  V sums[kRows][kM];
+  ATTUNE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ATTUNE_UNROLL
+    for (int m = 0; m < kM; ++m) sums[r][m] = Zero();
+  }
+  std::int64_t c = 0;
+  for (; c + kLanes <= args.in; c += kLanes) {
+    V x[kM];
+    ATTUNE_UNROLL
+    for (int m = 0; m < kM; ++m) x[m] = Load(args.x + m * args.x_stride + c);
+    ATTUNE_UNROLL
+    for (int r = 0; r < kRows; ++r) {
+      const auto* at = w + r * matrix.weight_stride + c;
+      hwy::Prefetch(at + kAhead);
+      const V wide = E::Load(at);
+      ATTUNE_UNROLL
+      for (int m = 0; m < kM; ++m) sums[r][m] = hn::MulAdd(wide, x[m], sums[r][m]);
+    }
+  }
+  ATTUNE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    ATTUNE_UNROLL
+    for (int m = 0; m < kM; ++m) {
+      float sum = Sum(sums[r][m]);
+      for (std::int64_t k = c; k < args.in; ++k) {
+        sum += E::Widen(w[r * matrix.weight_stride + k]) * args.x[m * args.x_stride + k];
+      }
+      StoreResult(matrix, m, o + r, sum);
+    }
+  }
+}
+
+template <typename E, int kM>
+void RowsOf(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin, std::int64_t end) {
+  constexpr int kRows = RowsFor(kM);
+  std::int64_t o = begin;
+  for (; o + kRows <= end; o += kRows) DotRows<E, kM, kRows>(args, matrix, o);
+  for (; o < end; ++o) DotRows<E, kM, 1>(args, matrix, o);
+}
+
+// y[m, columns] += x[m, k .. k + kDepth) * w[k .. k + kDepth, columns] for
+// weights [in, out].
+template <typename E, int kM, int kDepth>
+HWY_INLINE void AddRows(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t k,
+                        std::int64_t begin, std::int64_t end) {
+  const auto* w = static_cast<const typename E::Type*>(matrix.weights) + k * matrix.weight_stride;
+  std::int64_t o = begin;
+  for (; o + kLanes <= end; o += kLanes) {
+    V wide[kDepth];
+    ATTUNE_UNROLL
+    for (int d = 0; d < kDepth; ++d) {
+      const auto* at = w + d * matrix.weight_stride + o;
+      hwy::Prefetch(at + kDepth * matrix.weight_stride);
+      wide[d] = E::Load(at);
+    }
+    ATTUNE_UNROLL
+    for (int m = 0; m < kM; ++m) {
+      float* y = matrix.y + m * matrix.y_stride + o;
+      V sum = Load(y);
+      ATTUNE_UNROLL
+      for (int d = 0; d < kDepth; ++d) {
+        sum = hn::MulAdd(wide[d], Set(args.x[m * args.x_stride + k + d]), sum);
+      }
+      Store(sum, y);
+    }
+  }
+  for (; o < end; ++o) {
+    for (int m = 0; m < kM; ++m) {
+      for (int d = 0; d < kDepth; ++d) {
+        matrix.y[m * matrix.y_stride + o] +=
+            E::Widen(w[d * matrix.weight_stride + o]) * args.x[m * args.x_stride + k + d];
+      }
+    }
+  }
+}
+
+template <typename E, int kM>
+void ColumnsOf(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin,
+               std::int64_t end) {
+  constexpr int kDepth = 8;
+  for (std::int64_t block = begin; block < end; block += kColumnBlock) {
+    const std::int64_t stop = std::min(block + kColumnBlock, end);
+    for (int m = 0; m < kM; ++m) {
+      float* y = matrix.y + m * matrix.y_stride;
+      if (!matrix.accumulate) std::fill(y + block, y + stop, 0.0f);
+      if (matrix.bias == nullptr) continue;
+      for (std::int64_t o = block; o < stop; ++o) y[o] += matrix.bias[o];
+    }
+    std::int64_t k = 0;
+    for (; k + kDepth <= args.in; k += kDepth) {
+      AddRows<E, kM, kDepth>(args, matrix, k, block, stop);
+    }
+    for (; k < args.in; ++k) AddRows<E, kM, 1>(args, matrix, k, block, stop);
+  }
+}
+
+template <typename E, int kM>
+void Part(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin, std::int64_t end) {
+  if (matrix.transposed) {
+    ColumnsOf<E, kM>(args, matrix, begin, end);
+  } else {
+    RowsOf<E, kM>(args, matrix, begin, end);
+  }
+}
+
+template <typename E>
+void PartForRows(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin,
+                 std::int64_t end) {
+  switch (args.m) {
+    case 1:
+      return Part<E, 1>(args, matrix, begin, end);
+    case 2:
+      return Part<E, 2>(args, matrix, begin, end);
+    case 3:
+      return Part<E, 3>(args, matrix, begin, end);
+    case 4:
+      return Part<E, 4>(args, matrix, begin, end);
+    case 5:
+      return Part<E, 5>(args, matrix, begin, end);
+    case 6:
+      return Part<E, 6>(args, matrix, begin, end);
+    case 7:
+      return Part<E, 7>(args, matrix, begin, end);
+    default:
+      return Part<E, 8>(args, matrix, begin, end);
+  }
+}
+
+// The rows of all matrices count as one sequence, each matrix rounded up to
+// the grain, and the workers cut that.
+void GemvImpl(const GemvArgs& args, const Worker& worker) {
+  ATTUNE_DCHECK(args.m >= 1 && args.m <= kGemvMaxRows);
+  std::int64_t total = 0;
+  for (const GemvMatrix& matrix : args.matrices) total += (matrix.out + kGrain - 1) / kGrain;
+  const WorkRange range = worker.Range(total);
+  std::int64_t before = 0;
+  for (const GemvMatrix& matrix : args.matrices) {
+    const std::int64_t units = (matrix.out + kGrain - 1) / kGrain;
+    const std::int64_t begin = std::clamp<std::int64_t>(range.begin - before, 0, units) * kGrain;
+    const std::int64_t end = std::clamp<std::int64_t>(range.end - before, 0, units) * kGrain;
+    before += units;
+    const std::int64_t stop = std::min(end, matrix.out);
+    if (begin >= stop) continue;
+    switch (matrix.dtype) {
+      case DType::kBf16:
+        PartForRows<Bf16>(args, matrix, begin, stop);
+        break;
+      case DType::kF16:
+        PartForRows<F16>(args, matrix, begin, stop);
+        break;
+      default:
+        PartForRows<F32>(args, matrix, begin, stop);
+        break;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace attune::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace attune::cpu {
+
+ATTUNE_DISPATCH_KERNEL(Gemv, GemvArgs);
+
+}  // namespace attune::cpu
+#endif  // HWY_ONCE
