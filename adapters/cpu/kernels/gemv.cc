@@ -15,14 +15,19 @@ namespace attune::cpu::HWY_NAMESPACE {
 namespace {
 
 // Weight rows read side by side: several streams keep the memory busy, and
-// kRows * m accumulators must fit the registers.
+// rows * m accumulators must fit the registers.
+#if HWY_TARGET == HWY_AVX2
 constexpr int RowsFor(int m) { return m <= 2 ? 4 : m <= 4 ? 2 : 1; }
+#else
+constexpr int RowsFor(int m) { return m <= 4 ? 4 : 2; }
+#endif
 // Weight rows a worker's share is a multiple of.
 constexpr std::int64_t kGrain = 4;
+constexpr std::int64_t kLineBytes = 64;
 // How far ahead of the reads the prefetches go.
 constexpr std::int64_t kPrefetchBytes = 1024;
-// Columns of transposed weights whose outputs stay in the L1 cache.
-constexpr std::int64_t kColumnBlock = 512;
+// Outputs of transposed weights that stay in the L1 cache, over all m.
+constexpr std::int64_t kOutputBlock = 2048;
 
 HWY_INLINE void StoreResult(const GemvMatrix& matrix, std::int64_t row, std::int64_t o, float sum) {
   if (matrix.bias != nullptr) sum += matrix.bias[o];
@@ -30,11 +35,28 @@ HWY_INLINE void StoreResult(const GemvMatrix& matrix, std::int64_t row, std::int
   *y = matrix.accumulate ? *y + sum : sum;
 }
 
+// sums += w x for one vector of columns.
+template <typename E, int kM, int kRows>
+HWY_INLINE void Step(const GemvArgs& args, const typename E::Type* w, std::int64_t stride,
+                     std::int64_t c, V (&sums)[kRows][kM]) {
+  V x[kM];
+  ATTUNE_UNROLL
+  for (int m = 0; m < kM; ++m) x[m] = Load(args.x + m * args.x_stride + c);
+  ATTUNE_UNROLL
+  for (int r = 0; r < kRows; ++r) {
+    const V wide = E::Load(w + r * stride + c);
+    ATTUNE_UNROLL
+    for (int m = 0; m < kM; ++m) sums[r][m] = hn::MulAdd(wide, x[m], sums[r][m]);
+  }
+}
+
 // y[m, o .. o + kRows) for weights [out, in].
 template <typename E, int kM, int kRows>
 HWY_INLINE void DotRows(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t o) {
   const auto* w = static_cast<const typename E::Type*>(matrix.weights) + o * matrix.weight_stride;
-  constexpr std::int64_t kAhead = kPrefetchBytes / static_cast<std::int64_t>(sizeof *w);
+  constexpr std::int64_t kSize = sizeof *w;
+  constexpr std::int64_t kAhead = kPrefetchBytes / kSize;
+  constexpr std::int64_t kLine = std::max(kLineBytes / kSize, kLanes);
   V sums[kRows][kM];
   ATTUNE_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -42,18 +64,20 @@ HWY_INLINE void DotRows(const GemvArgs& args, const GemvMatrix& matrix, std::int
     for (int m = 0; m < kM; ++m) sums[r][m] = Zero();
   }
   std::int64_t c = 0;
-  for (; c + kLanes <= args.in; c += kLanes) {
-    V x[kM];
+  for (; c + kLine <= args.in; c += kLine) {
+    // Near the end of the rows the next ones are fetched: no hardware
+    // prefetcher follows there.
+    const bool inside = c + kAhead < args.in;
+    const std::int64_t ahead = c + kAhead + (inside ? 0 : kRows * matrix.weight_stride - args.in);
     ATTUNE_UNROLL
-    for (int m = 0; m < kM; ++m) x[m] = Load(args.x + m * args.x_stride + c);
+    for (int r = 0; r < kRows; ++r) hwy::Prefetch(w + r * matrix.weight_stride + ahead);
     ATTUNE_UNROLL
-    for (int r = 0; r < kRows; ++r) {
-      const auto* at = w + r * matrix.weight_stride + c;
-      hwy::Prefetch(at + kAhead);
-      const V wide = E::Load(at);
-      ATTUNE_UNROLL
-      for (int m = 0; m < kM; ++m) sums[r][m] = hn::MulAdd(wide, x[m], sums[r][m]);
+    for (std::int64_t k = 0; k < kLine; k += kLanes) {
+      Step<E, kM, kRows>(args, w, matrix.weight_stride, c + k, sums);
     }
+  }
+  for (; c + kLanes <= args.in; c += kLanes) {
+    Step<E, kM, kRows>(args, w, matrix.weight_stride, c, sums);
   }
   ATTUNE_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -116,6 +140,7 @@ template <typename E, int kM>
 void ColumnsOf(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin,
                std::int64_t end) {
   constexpr int kDepth = 8;
+  constexpr std::int64_t kColumnBlock = kOutputBlock / kM / 64 * 64;
   for (std::int64_t block = begin; block < end; block += kColumnBlock) {
     const std::int64_t stop = std::min(block + kColumnBlock, end);
     for (int m = 0; m < kM; ++m) {
