@@ -1,13 +1,17 @@
 #include "text/merge_list.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
 #include "base/strings.h"
+#include "text/json_slices.h"
 
 namespace attune {
 
 namespace {
+
+constexpr std::size_t kSliceBytes = 64 * 1024;
 
 Status Malformed(std::size_t rank) {
   return InvalidArgument(StrCat("merge ", rank, ": is not two tokens"));
@@ -34,6 +38,15 @@ class MergeReader {
       return Malformed(merges_.size());
     }
     return Add(line.substr(0, space), line.substr(space + 1));
+  }
+
+  // "left right" or ["left", "right"]
+  Status AddJson(const Json& json) {
+    if (json.is_string()) return AddSpelled(json.string_value());
+    const bool is_pair = json.is_array() && json.size() == 2 && json.items()[0].is_string() &&
+                         json.items()[1].is_string();
+    if (!is_pair) return Malformed(merges_.size());
+    return Add(json.items()[0].string_value(), json.items()[1].string_value());
   }
 
   MergeTable Take() { return std::move(merges_); }
@@ -68,22 +81,14 @@ Result<Vocabulary> ParseVocabulary(const Json& json) {
   return out;
 }
 
-Result<MergeTable> ParseMerges(const Json& json, const Vocabulary& vocabulary) {
+Result<MergeTable> ParseMerges(std::string_view array, const Vocabulary& vocabulary) {
   MergeReader reader(vocabulary);
-  std::size_t rank = 0;
-  for (const Json& item : json.items()) {
-    const bool is_pair = item.is_array() && item.size() == 2 && item.items()[0].is_string() &&
-                         item.items()[1].is_string();
-    if (is_pair) {
-      ATTUNE_RETURN_IF_ERROR(
-          reader.Add(item.items()[0].string_value(), item.items()[1].string_value()));
-    } else if (item.is_string()) {
-      ATTUNE_RETURN_IF_ERROR(reader.AddSpelled(item.string_value()));
-    } else {
-      return Malformed(rank);
-    }
-    ++rank;
-  }
+  Status status = ForEachSlice(array, kSliceBytes, [&](std::string_view slice) -> Status {
+    ATTUNE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(slice));
+    for (const Json& item : document.root().items()) ATTUNE_RETURN_IF_ERROR(reader.AddJson(item));
+    return OkStatus();
+  });
+  if (!status.ok()) return std::move(status).WithContext("model.merges");
   return reader.Take();
 }
 

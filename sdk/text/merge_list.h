@@ -15,8 +15,9 @@ namespace attune {
 // {"token": id, ...}
 Result<Vocabulary> ParseVocabulary(const Json& json);
 
-// ["a b", ...] or [["a", "b"], ...]
-Result<MergeTable> ParseMerges(const Json& json, const Vocabulary& vocabulary);
+// The text of ["a b", ...] or [["a", "b"], ...]. Read a slice at a time: a tree
+// of it would be the largest thing in memory.
+Result<MergeTable> ParseMerges(std::string_view array, const Vocabulary& vocabulary);
 
 // Lines "a b" after an optional "#version" line.
 Result<MergeTable> ParseMergesText(std::string_view text, const Vocabulary& vocabulary);

@@ -1,9 +1,12 @@
 #include "text/tokenizer_json.h"
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "base/strings.h"
+#include "text/json_slices.h"
 #include "text/merge_list.h"
 #include "text/pipeline_tokenizer.h"
 
@@ -82,7 +85,7 @@ Status CheckModelKind(const Json& model) {
   return RefuseAffix(model, "end_of_word_suffix");
 }
 
-Result<BpeModel> ParseModel(const Json& json, bool byte_level) {
+Result<BpeModel> ParseModel(const Json& json, std::string_view merges_text, bool byte_level) {
   ATTUNE_RETURN_IF_ERROR(CheckModelKind(json));
   BpeOptions options;
   options.byte_level = byte_level;
@@ -91,8 +94,7 @@ Result<BpeModel> ParseModel(const Json& json, bool byte_level) {
   ATTUNE_ASSIGN_OR_RETURN(options.ignore_merges, json.BoolOr("ignore_merges", false));
   ATTUNE_ASSIGN_OR_RETURN(const Json* entries, json.GetObject("vocab"));
   ATTUNE_ASSIGN_OR_RETURN(Vocabulary vocabulary, ParseVocabulary(*entries));
-  ATTUNE_ASSIGN_OR_RETURN(const Json* list, json.GetArray("merges"));
-  ATTUNE_ASSIGN_OR_RETURN(MergeTable merges, ParseMerges(*list, vocabulary));
+  ATTUNE_ASSIGN_OR_RETURN(MergeTable merges, ParseMerges(merges_text, vocabulary));
   ATTUNE_ASSIGN_OR_RETURN(const std::string_view unknown, json.StringOr("unk_token", ""));
   if (!unknown.empty()) {
     options.unknown_id = vocabulary.Find(unknown);
@@ -178,7 +180,8 @@ void ResolveSpecials(const SpecialNames& names, PipelineParts* parts) {
   parts->eos_id = ids.eos;
 }
 
-Result<PipelineParts> ParseParts(const Json& root) {
+// `root` without the merges, and their text.
+Result<PipelineParts> ParseParts(const Json& root, std::string_view merges) {
   ATTUNE_ASSIGN_OR_RETURN(const std::string_view version, root.GetString("version"));
   if (version != "1.0") {
     return Unsupported(StrCat("version: ", Quoted(version), ", supported is '1.0'"));
@@ -187,7 +190,7 @@ Result<PipelineParts> ParseParts(const Json& root) {
   ATTUNE_ASSIGN_OR_RETURN(PreTokenizers pre_tokenizers,
                           ParsePreTokenizer(root.Find("pre_tokenizer")));
   const bool byte_level = pre_tokenizers.byte_level;
-  ATTUNE_ASSIGN_OR_RETURN(BpeModel model, ParseModel(*model_json, byte_level));
+  ATTUNE_ASSIGN_OR_RETURN(BpeModel model, ParseModel(*model_json, merges, byte_level));
   PipelineParts parts(std::move(model));
   parts.pre_tokenizers = std::move(pre_tokenizers);
   ATTUNE_ASSIGN_OR_RETURN(parts.added_tokens, ParseAddedTokens(root, parts.model.vocabulary()));
@@ -205,8 +208,15 @@ Result<PipelineParts> ParseParts(const Json& root) {
 
 Result<std::unique_ptr<Tokenizer>> ParseTokenizerJson(std::string_view json,
                                                       const SpecialNames& names) {
-  ATTUNE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(json));
-  ATTUNE_ASSIGN_OR_RETURN(PipelineParts parts, ParseParts(document.root()));
+  constexpr std::string_view kMerges[] = {"model", "merges"};
+  const std::optional<JsonSpan> merges = FindJsonValue(json, kMerges);
+  // Malformed, or no BPE model: the rest of the file says what is wrong.
+  const JsonSpan cut = merges.value_or(JsonSpan{json.size(), json.size()});
+  const std::string rest =
+      StrCat(json.substr(0, cut.begin), merges ? "[]" : "", json.substr(cut.end));
+  ATTUNE_ASSIGN_OR_RETURN(const JsonDocument document, JsonDocument::Parse(rest));
+  ATTUNE_ASSIGN_OR_RETURN(PipelineParts parts,
+                          ParseParts(document.root(), json.substr(cut.begin, cut.end - cut.begin)));
   ResolveSpecials(names, &parts);
   return PipelineTokenizer::Create(std::move(parts));
 }
