@@ -1,0 +1,29 @@
+// The course of a training run, as a table and as a drawing.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace attune {
+
+struct LossPoint {
+  std::int64_t step = 0;
+  double loss = 0;
+};
+
+struct LossCurve {
+  std::vector<LossPoint> training;  // Every step that was not skipped.
+  std::vector<LossPoint> held_out;  // Where it was measured.
+};
+
+// "step,training_loss,held_out_loss", one line a step that has either.
+std::string CurveAsCsv(const LossCurve& curve);
+
+// A self-contained SVG, readable on light and dark ground: training loss, its
+// exponential average, held-out loss, axes and a legend. A pure function of the
+// curve.
+std::string CurveAsSvg(const LossCurve& curve, const std::string& title);
+
+}  // namespace attune
