@@ -53,21 +53,25 @@ Status CheckInit(const Json& root) {
   return Refuse("init_lora_weights", Quoted(name));
 }
 
-Result<TargetModules> ReadTargets(const Json& root) {
+Status ReadTargets(const Json& root, TargetModules* out) {
   const Json* targets = root.Find("target_modules");
-  if (targets == nullptr || targets->is_null()) return TargetModules(TargetNames{});
+  if (targets == nullptr || targets->is_null()) return OkStatus();
   if (targets->is_string()) {
     const std::string_view text = targets->string_value();
-    if (text == "all-linear") return TargetModules(TargetAllLinear{});
-    return TargetModules(TargetRegex{std::string(text)});
+    if (text == "all-linear") {
+      out->emplace<TargetAllLinear>();
+    } else {
+      out->emplace<TargetRegex>().pattern = text;
+    }
+    return OkStatus();
   }
   ATTUNE_RETURN_IF_ERROR(root.GetArray("target_modules").status());
-  TargetNames names;
+  TargetNames& names = out->emplace<TargetNames>();
   for (std::size_t i = 0; i < targets->size(); ++i) {
     ATTUNE_ASSIGN_OR_RETURN(const std::string_view name, targets->StringAt(i));
     names.emplace_back(name);
   }
-  return TargetModules(std::move(names));
+  return OkStatus();
 }
 
 // The name that a pattern stands for, its escapes resolved; nothing for a pattern
@@ -205,7 +209,7 @@ Result<PeftConfig> ParsePeftConfig(std::string_view text) {
   ATTUNE_ASSIGN_OR_RETURN(config.dropout, ReadNumber(root, "lora_dropout", 0, 0, 1));
   ATTUNE_ASSIGN_OR_RETURN(config.use_rslora, root.BoolOr("use_rslora", false));
   ATTUNE_ASSIGN_OR_RETURN(config.fan_in_fan_out, root.BoolOr("fan_in_fan_out", false));
-  ATTUNE_ASSIGN_OR_RETURN(config.target_modules, ReadTargets(root));
+  ATTUNE_RETURN_IF_ERROR(ReadTargets(root, &config.target_modules));
   ATTUNE_RETURN_IF_ERROR(ReadPatternValues(root, &config));
   ATTUNE_ASSIGN_OR_RETURN(config.base_model, ReadOptionalString(root, "base_model_name_or_path"));
   ATTUNE_ASSIGN_OR_RETURN(config.revision, ReadOptionalString(root, "revision"));
