@@ -61,7 +61,7 @@ struct GeluTanhOp {
 };
 
 struct ReluOp {
-  static HWY_INLINE V Forward(V x) { return hn::Max(Zero(), x); }
+  static HWY_INLINE V Forward(V x) { return AtLeast(0.0f, x); }
   static HWY_INLINE V Derivative(V x) { return hn::IfThenElseZero(hn::Gt(x, Zero()), Set(1.0f)); }
 };
 

@@ -14,6 +14,23 @@
 HWY_BEFORE_NAMESPACE();
 namespace attune::cpu::HWY_NAMESPACE {
 
+// max(bound, x) and min(bound, x) that keep a NaN in x. x86 returns the second
+// operand when either is a NaN; Highway's NEON and scalar maxima drop NaNs.
+HWY_INLINE V AtLeast(float bound, V x) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Max(Set(bound), x);
+#else
+  return hn::IfThenElse(hn::Lt(x, Set(bound)), Set(bound), x);
+#endif
+}
+HWY_INLINE V AtMost(float bound, V x) {
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_AVX3
+  return hn::Min(Set(bound), x);
+#else
+  return hn::IfThenElse(hn::Lt(Set(bound), x), Set(bound), x);
+#endif
+}
+
 // x = n ln 2 + r with |r| <= ln 2 / 2. The two constants are ln 2 in two
 // pieces, the first with 9 trailing zero bits, so n * first is exact.
 struct ExpReduction {
@@ -43,17 +60,16 @@ HWY_INLINE V PowerOfTwo(V n) {
   return hn::BitCast(D(), hn::ShiftLeft<23>(bits));
 }
 
-// For x <= 0 (or NaN), the case of every softmax; below -87.3 it is 0.
+// For x <= 88 (or NaN), such as the x - max of a softmax; below -87.3 it is 0.
 HWY_INLINE V ExpNonPositive(V x) {
-  // Second operand: x86 returns it when either is NaN.
-  const ExpReduction e = ReduceExp(hn::Max(Set(-88.0f), x));
+  const ExpReduction e = ReduceExp(AtLeast(-88.0f, x));
   const V scale = PowerOfTwo(e.n);
   return hn::MulAdd(ReducedExpm1(e.r), scale, scale);
 }
 
 // For any x; results below about 2^-125 are flushed to 0.
 HWY_INLINE V Exp(V x) {
-  const ExpReduction e = ReduceExp(hn::Min(Set(89.0f), hn::Max(Set(-87.0f), x)));
+  const ExpReduction e = ReduceExp(AtMost(89.0f, AtLeast(-87.0f, x)));
   // 2^128 has no float: double after scaling by half of it.
   const V scale = PowerOfTwo(hn::Sub(e.n, Set(1.0f)));
   const V half = hn::MulAdd(ReducedExpm1(e.r), scale, scale);
@@ -62,14 +78,14 @@ HWY_INLINE V Exp(V x) {
 
 // For x >= 0 (or NaN).
 HWY_INLINE V Expm1NonNegative(V x) {
-  const ExpReduction e = ReduceExp(hn::Min(Set(88.0f), x));
+  const ExpReduction e = ReduceExp(AtMost(88.0f, x));
   const V scale = PowerOfTwo(e.n);
   return hn::MulAdd(ReducedExpm1(e.r), scale, hn::Sub(scale, Set(1.0f)));
 }
 
 HWY_INLINE V Tanh(V x) {
   // From 10 on it is 1 in f32.
-  const V em1 = Expm1NonNegative(hn::Min(Set(20.0f), hn::Abs(hn::Add(x, x))));
+  const V em1 = Expm1NonNegative(AtMost(20.0f, hn::Abs(hn::Add(x, x))));
   return hn::CopySign(hn::Div(em1, hn::Add(em1, Set(2.0f))), x);
 }
 
@@ -81,7 +97,7 @@ HWY_INLINE V Sigmoid(V x) {
 // |x| < 1: x times a polynomial in x^2; else 1 - exp(-q(|x|)), q fitted to
 // -log(erfc) on [1, 4], where erf reaches 1 in f32.
 HWY_INLINE V Erf(V x) {
-  const V a = hn::Min(Set(4.0f), hn::Abs(x));
+  const V a = AtMost(4.0f, hn::Abs(x));
   const V t = hn::Mul(a, a);
   V small = Set(7.88911954e-05f);
   small = hn::MulAdd(small, t, Set(-8.02084128e-04f));
