@@ -12,11 +12,14 @@
 namespace attune {
 namespace {
 
-// Longer than the gaps between the kernels of one training step, shorter than
-// anybody would notice on a battery.
+// How long a worker polls before it gives its processor away at every look, and
+// before it sleeps. The first is about a hand-over between two processors. The
+// second is longer than the gaps between the kernels of one training step and
+// shorter than anybody would notice on a battery.
+constexpr std::int64_t kPollNanoseconds = 3'000;
 constexpr std::int64_t kSpinNanoseconds = 40'000;
 // Reading the clock costs about as much as this many pauses.
-constexpr int kPausesPerClockRead = 32;
+constexpr int kPausesPerLook = 32;
 
 void Pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -37,14 +40,19 @@ template <typename Done>
 bool SpinUntil(const Done& done, std::int64_t nanoseconds) {
   if (done()) return true;
   if (nanoseconds == 0) return false;
-  const std::int64_t deadline = NowNanoseconds() + nanoseconds;
+  const std::int64_t start = NowNanoseconds();
+  std::int64_t elapsed = 0;
   do {
-    for (int i = 0; i < kPausesPerClockRead; ++i) {
+    for (int i = 0; i < kPausesPerLook; ++i) {
       if (done()) return true;
       Pause();
     }
-  } while (NowNanoseconds() < deadline);
-  return false;
+    elapsed = NowNanoseconds() - start;
+    // On a busy machine the awaited worker may be waiting for this very
+    // processor; on an idle one a yield returns at once.
+    if (elapsed > kPollNanoseconds) sched_yield();
+  } while (elapsed < nanoseconds);
+  return done();
 }
 
 }  // namespace
