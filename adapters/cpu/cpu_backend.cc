@@ -7,7 +7,7 @@
 #include "base/checked_math.h"
 #include "base/strings.h"
 #include "cpu/gemm/gemm.h"
-#include "cpu/lowering.h"
+#include "cpu/lowering/lowering.h"
 #include "cpu/packed_weights.h"
 
 namespace attune {

@@ -6,7 +6,7 @@
 //   kFull     [0, keys)
 //   kCausal   [0, t + keys - queries + 1), so the last row sees every key
 //   kBounded  [lo[t], hi[t]), clamped to [0, keys)
-// A row that sees no key gets out = 0 and lse = -infinity, and no gradient.
+// A row that sees no key gets out = 0 and lse = 0, and no gradient.
 
 #pragma once
 

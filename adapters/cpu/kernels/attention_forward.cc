@@ -124,9 +124,10 @@ HWY_INLINE void FinishRow(const AttentionArgs& args, const ForwardBlock& block,
     StoreN(x, out + c, std::min(kLanes, shape.head_dim - c));
   }
   if (args.lse == nullptr) return;
-  // log(0) is the -infinity of a row without keys; its maximum is one already.
   const std::int64_t at = (block.b * shape.queries + t) * shape.query_heads + block.head;
-  args.lse[at] = s.maximum[r] + std::log(sum);
+  // A padding row sees no key. Its statistic is 0, not log(0): the search for
+  // non-finite numbers must not stop there.
+  args.lse[at] = sum == 0.0f ? 0.0f : s.maximum[r] + std::log(sum);
 }
 
 void StartBlock(const AttentionArgs& args, const ForwardBlock& block, const ForwardScratch& s,
