@@ -120,7 +120,11 @@ Status ReadGpt2(const Json& root, DecoderConfig* config) {
   ATTUNE_ASSIGN_OR_RETURN(config->max_positions,
                           root.GetInt("n_positions", 1, kMaxDecoderPositions));
   ATTUNE_ASSIGN_OR_RETURN(config->intermediate,
-                          root.IntOr("n_inner", 4 * config->hidden, 1, 4 * kMaxDecoderWidth));
+                          root.IntOr("n_inner", 4 * config->hidden, 1, kMaxDecoderWidth));
+  if (config->intermediate > kMaxDecoderWidth) {
+    return InvalidArgument(
+        StrCat("n_embd: 4 times ", config->hidden, " is beyond ", kMaxDecoderWidth));
+  }
   config->kv_heads = config->heads;
   if (config->hidden % config->heads != 0) {
     return InvalidArgument(

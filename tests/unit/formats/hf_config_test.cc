@@ -208,6 +208,7 @@ TEST(HfConfig, BoundsEveryNumber) {
   ExpectInvalid(replaced(kLlama, ":8192", ":\"8192\""), "max_position_embeddings: is a string");
   ExpectInvalid(replaced(kGpt2, "\"n_head\":12", "\"n_head\":7"),
                 "n_embd: 768 is no multiple of n_head 7");
+  ExpectInvalid(replaced(kGpt2, "768", "120000"), "n_embd: 4 times 120000 is beyond 262144");
   ExpectInvalid(With(kLlama, R"("num_key_value_heads":2)"), "9 is no multiple of 2");
   ExpectInvalid(With(kLlama, R"("head_dim":63)"), "head_dim: is 63, must be even");
   ExpectInvalid(With(kLlama, R"("rms_norm_eps":0)"), "rms_norm_eps: is 0");
