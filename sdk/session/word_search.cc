@@ -119,6 +119,7 @@ class WordSearch {
   }
 
   void Found(const ReadWord& read, double probability) {
+    if (probability <= 0) return;
     std::string word = read.word;
     while (!word.empty() && (word.back() == '\'' || word.back() == '-')) word.pop_back();
     if (!word.empty()) found_[{std::move(word), read.follows}] += probability;
