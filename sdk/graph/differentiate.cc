@@ -42,6 +42,7 @@ class Differentiator {
     if (!any_incoming || !reached_[static_cast<std::size_t>(node.outputs[0])]) return OkStatus();
     const OpSchema& schema = SchemaOf(node.op);
     if (schema.gradient == nullptr) return Unsupported(StrCat(schema.name, " has no gradient"));
+    ATTUNE_RETURN_IF_ERROR(RefuseStatistics(node, incoming));
 
     const auto wanted = std::make_unique<bool[]>(node.inputs.size());
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
@@ -50,14 +51,28 @@ class Differentiator {
     GradientContext context(&builder_, node, incoming, {wanted.get(), node.inputs.size()});
     schema.gradient(context);
     for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-      if (wanted[i]) Accumulate(node.inputs[i], context.gradients()[i]);
+      if (!wanted[i] || !builder_.status().ok()) continue;
+      if (context.gradients()[i] == kNoValue) {
+        return Unsupported(StrCat(schema.name, " has no gradient for operand ", i, ", ",
+                                  graph_->value(node.inputs[i]).name));
+      }
+      Accumulate(node.inputs[i], context.gradients()[i]);
     }
     return builder_.status();
   }
 
  private:
+  // Rules differentiate result 0 alone; the others are statistics for the
+  // backward pass. Dropping a gradient through them would be silently wrong.
+  static Status RefuseStatistics(const Node& node, std::span<const ValueId> incoming) {
+    for (std::size_t i = 1; i < incoming.size() && node.op != OpKind::kSplit; ++i) {
+      if (incoming[i] == kNoValue) continue;
+      return Unsupported(StrCat(OpName(node.op), " has no gradient through result ", i));
+    }
+    return OkStatus();
+  }
+
   void Accumulate(ValueId id, ValueId gradient) {
-    if (gradient == kNoValue) return;
     ValueId& slot = gradients_[static_cast<std::size_t>(id)];
     slot = slot == kNoValue ? gradient : builder_.Add(slot, gradient);
   }

@@ -17,7 +17,8 @@ namespace attune {
 // scale.
 //
 //   kInvalidArgument  the loss is not a scalar, or does not depend on a w
-//   kUnsupported      an op on the way has no gradient; named
+//   kUnsupported      an op on the way has no gradient, or none for the operand
+//                     or result in question; named
 Result<std::vector<ValueId>> Differentiate(Graph* graph, ValueId loss, ValueId seed,
                                            std::span<const ValueId> wrt);
 

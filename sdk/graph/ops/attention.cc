@@ -23,7 +23,7 @@ Inferred InferRope(const Attributes& attributes, Types in) {
   }
   ATTUNE_RETURN_IF_ERROR(ExpectInt("positions", in[1], {in[0].shape[0]}));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("table", in[2], 2));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("table", in[2], {in[2].shape[0], attrs.head_dim}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("table", in[2], {in[2].shape[0], attrs.head_dim}));
   return std::vector{in[0]};
 }
 
@@ -73,11 +73,12 @@ Status CheckHeads(const AttentionAttrs& attrs, Types in) {
     return InvalidArgument(StrCat("q ", in[0].shape.ToString(), ", k ", in[1].shape.ToString(),
                                   ": rows must be multiples of the batch ", attrs.batch));
   }
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("q", in[0], {tq, attrs.heads * attrs.head_dim}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("k", in[1], {tk, attrs.kv_heads * attrs.head_dim}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("v", in[2], {tk, attrs.kv_heads * attrs.head_dim}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("q", in[0], {tq, attrs.heads * attrs.head_dim}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("k", in[1], {tk, attrs.kv_heads * attrs.head_dim}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("v", in[2], {tk, attrs.kv_heads * attrs.head_dim}));
   if (attrs.mask == AttentionMask::kCausal && tk < tq) {
-    return InvalidArgument(StrCat("causal with ", tq, " queries over ", tk, " keys"));
+    return InvalidArgument(StrCat("causal: q ", in[0].shape.ToString(), " has more rows than k ",
+                                  in[1].shape.ToString()));
   }
   return OkStatus();
 }
@@ -103,9 +104,9 @@ Inferred InferAttentionGrad(const Attributes& attributes, Types in) {
   if (in.size() < 6) return WrongCount(in.size(), 6);
   ATTUNE_RETURN_IF_ERROR(CheckHeads(attrs, in));
   ATTUNE_RETURN_IF_ERROR(CheckBounds(attrs, in, 6));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("out", in[3], in[0].shape));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("lse", in[4], {in[0].shape[0], attrs.heads}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dout", in[5], in[0].shape));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("out", in[3], in[0].shape));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("lse", in[4], {in[0].shape[0], attrs.heads}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dout", in[5], in[0].shape));
   return std::vector{in[0], in[1], in[2]};
 }
 

@@ -21,7 +21,7 @@ Status CheckOperands(Types in) {
                                   in[1].shape[1]));
   }
   ATTUNE_RETURN_IF_ERROR(ExpectInt("labels", in[2], {in[0].shape[0]}));
-  return ExpectShape("weights", in[3], {in[0].shape[0]});
+  return ExpectF32("weights", in[3], {in[0].shape[0]});
 }
 
 Inferred InferForward(const Attributes&, Types in) {
@@ -39,15 +39,15 @@ std::vector<ValueType> GradientTypes(const Attributes& attributes, Types in) {
 Inferred InferGradient(const Attributes& attributes, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 6));
   ATTUNE_RETURN_IF_ERROR(CheckOperands(in));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("lse", in[4], {in[0].shape[0]}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dloss", in[5], {1}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("lse", in[4], {in[0].shape[0]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dloss", in[5], {1}));
   return GradientTypes(attributes, in);
 }
 
 Inferred InferJoint(const Attributes& attributes, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 5));
   ATTUNE_RETURN_IF_ERROR(CheckOperands(in));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dloss", in[4], {1}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dloss", in[4], {1}));
   std::vector<ValueType> types = {F32({1}), F32({in[0].shape[0]})};
   for (ValueType& type : GradientTypes(attributes, in)) types.push_back(type);
   return types;

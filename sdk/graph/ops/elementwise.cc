@@ -13,8 +13,7 @@ using Outputs = std::span<ReferenceTensor>;
 Status ExpectSameShapes(Types in, std::size_t count) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, count));
   for (std::size_t i = 0; i < count; ++i) {
-    ATTUNE_RETURN_IF_ERROR(ExpectF32("operand", in[i]));
-    ATTUNE_RETURN_IF_ERROR(ExpectShape("operand", in[i], in[0].shape));
+    ATTUNE_RETURN_IF_ERROR(ExpectF32("operand", in[i], in[0].shape));
   }
   return OkStatus();
 }
@@ -145,7 +144,9 @@ void SwiGluGradReference(const Attributes&, Inputs in, Outputs out) {
 Inferred InferCast(const Attributes& attributes, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 1));
   ATTUNE_RETURN_IF_ERROR(ExpectFloat("x", in[0]));
-  return std::vector{ValueType{std::get<CastAttrs>(attributes).dtype, in[0].shape}};
+  const ValueType target{std::get<CastAttrs>(attributes).dtype, in[0].shape};
+  ATTUNE_RETURN_IF_ERROR(ExpectFloat("target", target));
+  return std::vector{target};
 }
 void CastReference(const Attributes&, Inputs in, Outputs out) { out[0].data = in[0]->data; }
 void CastGradient(GradientContext& context) {

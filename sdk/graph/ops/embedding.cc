@@ -33,10 +33,11 @@ void EmbeddingGradient(GradientContext& context) {
 Inferred InferEmbeddingGrad(const Attributes& attributes, Types in) {
   const auto& attrs = std::get<EmbeddingGradAttrs>(attributes);
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, attrs.accumulate ? 3 : 2));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dy", in[1]));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("dy", in[1], 2));
   ATTUNE_RETURN_IF_ERROR(ExpectInt("ids", in[0], {in[1].shape[0]}));
   const Shape out{attrs.vocabulary, in[1].shape[1]};
-  if (attrs.accumulate) ATTUNE_RETURN_IF_ERROR(ExpectShape("accumulator", in[2], out));
+  if (attrs.accumulate) ATTUNE_RETURN_IF_ERROR(ExpectF32("accumulator", in[2], out));
   return std::vector{F32(out)};
 }
 

@@ -132,8 +132,12 @@ Inferred InferConcat(const Attributes&, Types in) {
   if (in.empty()) return WrongCount(0, 1);
   std::int64_t width = 0;
   for (const ValueType& type : in) {
-    ATTUNE_RETURN_IF_ERROR(ExpectShape(
-        "piece", type, WithLast(in[0].shape, type.shape.rank() ? type.shape.back() : 0)));
+    if (type.shape.rank() == 0) return InvalidArgument("piece is [], must have a last axis");
+    if (type.dtype != in[0].dtype) {
+      return InvalidArgument(
+          StrCat("piece is ", DTypeName(type.dtype), ", must be ", DTypeName(in[0].dtype)));
+    }
+    ATTUNE_RETURN_IF_ERROR(ExpectShape("piece", type, WithLast(in[0].shape, type.shape.back())));
     width += type.shape.back();
   }
   return std::vector{ValueType{in[0].dtype, WithLast(in[0].shape, width)}};
@@ -179,8 +183,9 @@ void ReduceSumReference(const Attributes&, Inputs in, Outputs out) {
 
 Inferred InferCacheAppend(const Attributes&, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 3));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("cache", in[0]));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("cache", in[0], 2));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("x", in[1], {in[1].shape[0], in[0].shape[1]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("x", in[1], {in[1].shape[0], in[0].shape[1]}));
   ATTUNE_RETURN_IF_ERROR(ExpectInt("position", in[2], {1}));
   if (in[1].shape[0] > in[0].shape[0]) {
     return InvalidArgument(StrCat(in[1].shape[0], " rows into a cache of ", in[0].shape[0]));

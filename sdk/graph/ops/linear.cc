@@ -19,8 +19,8 @@ Inferred InferLinear(const Attributes& attributes, Types in) {
                                   features));
   }
   const Shape out{in[0].shape[0], width};
-  if (attrs.bias) ATTUNE_RETURN_IF_ERROR(ExpectShape("bias", in[2], {width}));
-  if (attrs.accumulate) ATTUNE_RETURN_IF_ERROR(ExpectShape("accumulator", in.back(), out));
+  if (attrs.bias) ATTUNE_RETURN_IF_ERROR(ExpectF32("bias", in[2], {width}));
+  if (attrs.accumulate) ATTUNE_RETURN_IF_ERROR(ExpectF32("accumulator", in.back(), out));
   return std::vector{F32(out)};
 }
 
@@ -70,6 +70,8 @@ void LinearGradient(GradientContext& context) {
 Inferred InferMatMul(const Attributes& attributes, Types in) {
   const auto& attrs = std::get<MatMulAttrs>(attributes);
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 2u + attrs.accumulate));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("a", in[0]));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("b", in[1]));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("a", in[0], 2));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("b", in[1], 2));
   const std::int64_t m = in[0].shape[attrs.transpose_a], ka = in[0].shape[!attrs.transpose_a];
@@ -79,7 +81,7 @@ Inferred InferMatMul(const Attributes& attributes, Types in) {
                                   ", b ", in[1].shape.ToString(), " has ", kb));
   }
   const Shape out{m, n};
-  if (attrs.accumulate) ATTUNE_RETURN_IF_ERROR(ExpectShape("accumulator", in[2], out));
+  if (attrs.accumulate) ATTUNE_RETURN_IF_ERROR(ExpectF32("accumulator", in[2], out));
   return std::vector{F32(out)};
 }
 

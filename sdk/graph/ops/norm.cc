@@ -14,7 +14,7 @@ Status ExpectNormOperands(Types in, std::size_t count, std::size_t vectors) {
   ATTUNE_RETURN_IF_ERROR(ExpectF32("x", in[0]));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("x", in[0], 2));
   for (std::size_t i = 1; i <= vectors; ++i) {
-    ATTUNE_RETURN_IF_ERROR(ExpectShape("weight", in[i], {in[0].shape[1]}));
+    ATTUNE_RETURN_IF_ERROR(ExpectF32("weight", in[i], {in[0].shape[1]}));
   }
   return OkStatus();
 }
@@ -55,8 +55,8 @@ void RmsNormGradient(GradientContext& context) {
 
 Inferred InferRmsNormGrad(const Attributes&, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectNormOperands(in, 4, 1));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("rstd", in[2], {in[0].shape[0]}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dy", in[3], in[0].shape));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("rstd", in[2], {in[0].shape[0]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dy", in[3], in[0].shape));
   return std::vector{in[0]};
 }
 
@@ -77,9 +77,10 @@ void RmsNormGradReference(const Attributes&, Inputs in, Outputs out) {
 
 Inferred InferRmsNormWeightGrad(const Attributes&, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 3));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("x", in[0]));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("x", in[0], 2));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("rstd", in[1], {in[0].shape[0]}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dy", in[2], in[0].shape));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("rstd", in[1], {in[0].shape[0]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dy", in[2], in[0].shape));
   return std::vector{F32({in[0].shape[1]})};
 }
 
@@ -137,9 +138,9 @@ void LayerNormGradient(GradientContext& context) {
 
 Inferred InferLayerNormGrad(const Attributes&, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectNormOperands(in, 5, 1));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("mean", in[2], {in[0].shape[0]}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("rstd", in[3], {in[0].shape[0]}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dy", in[4], in[0].shape));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("mean", in[2], {in[0].shape[0]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("rstd", in[3], {in[0].shape[0]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dy", in[4], in[0].shape));
   return std::vector{in[0]};
 }
 
@@ -165,10 +166,11 @@ void LayerNormGradReference(const Attributes&, Inputs in, Outputs out) {
 
 Inferred InferLayerNormWeightGrad(const Attributes&, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 4));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("x", in[0]));
   ATTUNE_RETURN_IF_ERROR(ExpectRank("x", in[0], 2));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("mean", in[1], {in[0].shape[0]}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("rstd", in[2], {in[0].shape[0]}));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dy", in[3], in[0].shape));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("mean", in[1], {in[0].shape[0]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("rstd", in[2], {in[0].shape[0]}));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dy", in[3], in[0].shape));
   const auto width = F32({in[0].shape[1]});
   return std::vector{width, width};
 }

@@ -41,6 +41,10 @@ inline Status ExpectF32(std::string_view what, const ValueType& type) {
   if (type.dtype == DType::kF32) return OkStatus();
   return InvalidArgument(StrCat(what, " is ", DTypeName(type.dtype), ", must be f32"));
 }
+inline Status ExpectF32(std::string_view what, const ValueType& type, const Shape& shape) {
+  ATTUNE_RETURN_IF_ERROR(ExpectF32(what, type));
+  return ExpectShape(what, type, shape);
+}
 inline Status ExpectFloat(std::string_view what, const ValueType& type) {
   if (IsFloat(type.dtype)) return OkStatus();
   return InvalidArgument(StrCat(what, " is ", DTypeName(type.dtype), ", must be a float type"));

@@ -36,7 +36,8 @@ void SoftmaxGradient(GradientContext& context) {
 
 Inferred InferSoftmaxGrad(const Attributes&, Types in) {
   ATTUNE_RETURN_IF_ERROR(ExpectCount(in, 2));
-  ATTUNE_RETURN_IF_ERROR(ExpectShape("dy", in[1], in[0].shape));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("y", in[0]));
+  ATTUNE_RETURN_IF_ERROR(ExpectF32("dy", in[1], in[0].shape));
   return std::vector{in[0]};
 }
 
