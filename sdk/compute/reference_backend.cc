@@ -1,5 +1,6 @@
 #include "compute/reference_backend.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <vector>
@@ -31,6 +32,9 @@ class ReferenceExecutable final : public Executable {
   Status Bind(std::string_view name, std::span<std::byte> storage) override {
     const auto leaf = graph_.FindLeaf(name);
     if (!leaf) return NotFound(StrCat("no leaf called ", name));
+    if (frozen_.contains(name) || graph_.value(*leaf).leaf == Leaf::kConstant) {
+      return InvalidArgument(StrCat(name, " is frozen: its bytes were bound when compiled"));
+    }
     const auto bytes = static_cast<std::size_t>(graph_.value(*leaf).type.bytes());
     if (storage.size() != bytes) {
       return InvalidArgument(StrCat(name, ": ", storage.size(), " bytes bound, has ", bytes));
@@ -61,18 +65,28 @@ class ReferenceExecutable final : public Executable {
   }
 
   Result<std::optional<std::string>> FindNonFinite() override {
-    ATTUNE_RETURN_IF_ERROR(Run());
-    for (const auto& [name, output] : outputs_) {
-      for (float x : output.view().f32()) {
-        if (!std::isfinite(x)) return std::optional<std::string>(name);
+    ReferenceFeeds feeds;
+    ATTUNE_RETURN_IF_ERROR(CollectFeeds(&feeds));
+    std::optional<std::string> found;
+    const auto look = [&](const Node& node, std::span<const ReferenceTensor> results) {
+      for (std::size_t i = 0; i < results.size() && !found; ++i) {
+        if (FitsF32(results[i])) continue;
+        found = StrCat(OpName(node.op), " ", graph_.value(node.outputs[i]).name);
       }
-    }
-    return std::optional<std::string>();
+    };
+    ATTUNE_RETURN_IF_ERROR(EvaluateReference(graph_, feeds, look).status());
+    return found;
   }
 
   const MemoryReport& memory() const override { return memory_; }
 
  private:
+  // What is finite in double but no f32 is a fault of the program all the same.
+  static bool FitsF32(const ReferenceTensor& tensor) {
+    return std::all_of(tensor.data.begin(), tensor.data.end(),
+                       [](double x) { return std::isfinite(static_cast<float>(x)); });
+  }
+
   static std::vector<double> Widen(const TensorView& view) {
     std::vector<double> out(static_cast<std::size_t>(view.shape.elements()));
     for (std::size_t i = 0; i < out.size(); ++i) {

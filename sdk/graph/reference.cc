@@ -41,6 +41,12 @@ std::vector<ReferenceTensor> EvaluateNode(const Graph& graph, const Node& node,
 
 Result<std::map<std::string, ReferenceTensor>> EvaluateReference(const Graph& graph,
                                                                  const ReferenceFeeds& feeds) {
+  return EvaluateReference(graph, feeds, [](const Node&, std::span<const ReferenceTensor>) {});
+}
+
+Result<std::map<std::string, ReferenceTensor>> EvaluateReference(const Graph& graph,
+                                                                 const ReferenceFeeds& feeds,
+                                                                 NodeVisitor visit) {
   std::vector<ReferenceTensor> values(graph.values().size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (graph.values()[i].leaf == Leaf::kNone) continue;
@@ -50,6 +56,7 @@ Result<std::map<std::string, ReferenceTensor>> EvaluateReference(const Graph& gr
     std::vector<const ReferenceTensor*> inputs;
     for (ValueId id : node.inputs) inputs.push_back(&values[static_cast<std::size_t>(id)]);
     auto outputs = EvaluateNode(graph, node, inputs);
+    visit(node, outputs);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       values[static_cast<std::size_t>(node.outputs[i])] = std::move(outputs[i]);
     }

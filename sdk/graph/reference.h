@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "attune/status.h"
+#include "base/function_ref.h"
 #include "graph/op_schema.h"
 
 namespace attune {
@@ -19,6 +20,14 @@ using ReferenceFeeds = std::map<std::string, std::vector<double>>;
 // or has the wrong number of elements (both numbers are named).
 Result<std::map<std::string, ReferenceTensor>> EvaluateReference(const Graph& graph,
                                                                  const ReferenceFeeds& feeds);
+
+// Sees the results of each node as soon as it has run.
+using NodeVisitor = FunctionRef<void(const Node&, std::span<const ReferenceTensor> results)>;
+
+// The same, showing every node to `visit`.
+Result<std::map<std::string, ReferenceTensor>> EvaluateReference(const Graph& graph,
+                                                                 const ReferenceFeeds& feeds,
+                                                                 NodeVisitor visit);
 
 // One node on given operands.
 std::vector<ReferenceTensor> EvaluateNode(const Graph& graph, const Node& node,

@@ -1,5 +1,6 @@
 #include "support/graph/op_cases.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 
@@ -274,6 +275,10 @@ ValueId Weigh(GraphBuilder* builder, ValueId y, Philox* rng, ReferenceFeeds* fee
   return builder->Reshape(product, {1});
 }
 
+bool WantsGradient(const OpOperand& operand, const ProgramOptions& options) {
+  return operand.role == Role::kActivation || (operand.role == Role::kWeight && options.trainable);
+}
+
 struct Built {
   OpProgram program;
   std::vector<ValueId> operands;
@@ -305,14 +310,17 @@ Built BuildForward(const OpCase& op_case, const ProgramOptions& options) {
   return built;
 }
 
-Built BuildLoss(const OpCase& op_case) {
-  Built built = BuildForward(op_case, {});
+Built BuildLoss(const OpCase& op_case, const ProgramOptions& options) {
+  Built built = BuildForward(op_case, options);
   Graph& graph = built.program.graph;
   const std::vector<ValueId> results = graph.nodes().back().outputs;
   Philox rng(TestSeed(), 1);
   GraphBuilder builder(&graph);
   for (std::size_t i : op_case.used) {
-    const ValueId term = Weigh(&builder, results[i], &rng, &built.program.feeds);
+    // A loss is one already, and must meet the seed directly to be fused.
+    const bool loss = op_case.op == OpKind::kLinearCrossEntropy;
+    const ValueId term =
+        loss ? results[i] : Weigh(&builder, results[i], &rng, &built.program.feeds);
     built.loss = built.loss == kNoValue ? term : builder.Add(built.loss, term);
   }
   ATTUNE_CHECK(builder.status().ok());
@@ -375,17 +383,22 @@ OpProgram ForwardProgram(const OpCase& op_case, const ProgramOptions& options) {
   return BuildForward(op_case, options).program;
 }
 
-OpProgram LossProgram(const OpCase& op_case) { return BuildLoss(op_case).program; }
+OpProgram LossProgram(const OpCase& op_case) { return BuildLoss(op_case, {}).program; }
 
-OpProgram GradientProgram(const OpCase& op_case) {
-  Built built = BuildLoss(op_case);
+bool HasGradient(const OpCase& op_case, const ProgramOptions& options) {
+  return SchemaOf(op_case.op).gradient != nullptr &&
+         std::any_of(op_case.operands.begin(), op_case.operands.end(),
+                     [&](const OpOperand& operand) { return WantsGradient(operand, options); });
+}
+
+OpProgram GradientProgram(const OpCase& op_case, const ProgramOptions& options) {
+  Built built = BuildLoss(op_case, options);
   Graph& graph = built.program.graph;
   const ValueId seed = graph.AddInput("seed", {DType::kF32, {1}});
   built.program.feeds["seed"] = {1.0};
   std::vector<ValueId> wrt;
   for (std::size_t i = 0; i < op_case.operands.size(); ++i) {
-    const Role role = op_case.operands[i].role;
-    if (role != Role::kActivation && role != Role::kWeight) continue;
+    if (!WantsGradient(op_case.operands[i], options)) continue;
     wrt.push_back(built.operands[i]);
     built.program.wrt.push_back(OperandName(op_case, i));
   }

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,8 @@ struct OpCase {
   std::vector<std::size_t> used = {0};
 };
 
+inline void PrintTo(const OpCase& op_case, std::ostream* out) { *out << op_case.name; }
+
 inline constexpr OpKind kLastOp = OpKind::kCacheAppend;
 
 std::vector<OpCase> AllOpCases();
@@ -62,12 +65,17 @@ struct ProgramOptions {
 // Outputs "y0", "y1", ...: every result of the op.
 OpProgram ForwardProgram(const OpCase& op_case, const ProgramOptions& options = {});
 
-// The same and "loss", a fixed random weighting of the used results.
+// The same and "loss", a fixed random weighting of the used results
+// (cross entropy is taken as it is).
 OpProgram LossProgram(const OpCase& op_case);
 
-// The same and "d_<leaf>" for each activation and weight, through
-// Differentiate(). REQUIRES: the op has a gradient rule.
-OpProgram GradientProgram(const OpCase& op_case);
+// Whether the op has a gradient rule and some operand wants a gradient; frozen
+// weights want none.
+bool HasGradient(const OpCase& op_case, const ProgramOptions& options = {});
+
+// The same and "d_<leaf>" for each operand that wants one, through
+// Differentiate(). REQUIRES: HasGradient().
+OpProgram GradientProgram(const OpCase& op_case, const ProgramOptions& options = {});
 
 // Operand `i` is called "x<i>", a parameter "w<i>".
 std::string OperandName(const OpCase& op_case, std::size_t i);
