@@ -66,8 +66,12 @@ class ToyModel {
                          std::string text;
                          for (std::int32_t id : path) text += texts_[static_cast<std::size_t>(id)];
                          next.assign(texts_.size(), 0.0f);
-                         if (!table_.contains(text)) next[0] = 1;
-                         for (const auto& [id, probability] : table_[text]) next[id] = probability;
+                         const auto row = table_.find(text);
+                         if (row == table_.end()) {
+                           next[0] = 1;
+                         } else {
+                           for (const auto& [id, probability] : row->second) next[id] = probability;
+                         }
                          return std::span<const float>(next);
                        });
   }
