@@ -128,9 +128,9 @@ class LanguageModel {
 
   // The `count` most probable words to come next, best first; fewer where the
   // model knows no more. Letters at the end of `prefix` are a word being typed:
-  // it is completed, or followed if it is most likely complete. At most 24
-  // tokens are computed besides new ones of `prefix`; of a prefix longer than
-  // the context its end is used.
+  // it is completed, or followed if it is most likely complete. The model is
+  // asked at most 24 times, each time about the few tokens of a word. Of a
+  // prefix longer than the context its end is used.
   Result<std::vector<WordSuggestion>> SuggestWords(std::string_view prefix, std::size_t count);
 
   // How many executables were compiled so far.
