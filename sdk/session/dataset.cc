@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/function_ref.h"
 #include "base/strings.h"
 #include "formats/json.h"
 
@@ -219,6 +220,7 @@ Result<Dataset> ParseDataset(std::string_view bytes, const std::string& name) {
 DatasetSplit SplitByTime(Dataset dataset, double fraction) {
   const auto n = static_cast<std::int64_t>(dataset.messages.size());
   auto held_out = static_cast<std::int64_t>(std::llround(static_cast<double>(n) * fraction));
+  if (n < 2) held_out = 0;
   if (fraction > 0 && n > 1) held_out = std::clamp<std::int64_t>(held_out, 1, n - 1);
   DatasetSplit split;
   const auto middle = dataset.messages.end() - std::min(held_out, n);

@@ -33,10 +33,10 @@ struct Turn {
 };
 
 struct Message {
-  std::string when;         // TSV: "2025-09-01 07:52"; else empty.
-  std::string prompt;       // Read, not learned.
-  std::string text;         // Learned.
-  std::vector<Turn> turns;  // Of a conversation, instead of the two above.
+  std::string when{};         // TSV: "2025-09-01 07:52"; else empty.
+  std::string prompt{};       // Read, not learned.
+  std::string text{};         // Learned.
+  std::vector<Turn> turns{};  // Of a conversation, instead of the two above.
 };
 
 struct Dataset {

@@ -5,6 +5,7 @@
 #include "graph/passes/passes.h"
 #include "train/bucket_graph.h"
 #include "train/feeds.h"
+#include "train/predict.h"
 
 namespace attune {
 
@@ -18,17 +19,45 @@ double Evaluation::perplexity() const { return std::exp(loss()); }
 Evaluator::Evaluator(Sampler sampler) : sampler_(std::move(sampler)), batch_(sampler_.NewBatch()) {}
 Evaluator::~Evaluator() = default;
 
+namespace {
+
+Result<Sampler> InOrder(const SamplerConfig& config, std::vector<Example> examples) {
+  SamplerConfig in_order = config;
+  in_order.shuffle = false;
+  return Sampler::Create(std::move(examples), in_order);
+}
+
+Result<Graph> ForwardGraph(const TrainerParts& parts, const BatchShape& shape) {
+  ATTUNE_ASSIGN_OR_RETURN(Graph graph, parts.build(shape));
+  Optimize(&graph);
+  return graph;
+}
+
+}  // namespace
+
+Result<std::int64_t> Evaluator::PredictBytes(const TrainerParts& parts,
+                                             const SamplerConfig& sampler,
+                                             const CompileOptions& options,
+                                             const std::vector<Example>& examples) {
+  ATTUNE_ASSIGN_OR_RETURN(const Sampler laid_out, InOrder(sampler, examples));
+  std::int64_t bytes = 0;
+  for (const BatchShape& shape : laid_out.shapes()) {
+    ATTUNE_ASSIGN_OR_RETURN(const Graph graph, ForwardGraph(parts, shape));
+    ATTUNE_ASSIGN_OR_RETURN(const MemoryReport report,
+                            PredictProgram(*parts.backend, graph, parts.frozen, options));
+    bytes += report.private_bytes();
+  }
+  return bytes;
+}
+
 Result<std::unique_ptr<Evaluator>> Evaluator::Create(const TrainerParts& parts,
                                                      const SamplerConfig& sampler,
                                                      const CompileOptions& options,
                                                      std::vector<Example> examples) {
-  SamplerConfig in_order = sampler;
-  in_order.shuffle = false;
-  ATTUNE_ASSIGN_OR_RETURN(Sampler laid_out, Sampler::Create(std::move(examples), in_order));
+  ATTUNE_ASSIGN_OR_RETURN(Sampler laid_out, InOrder(sampler, std::move(examples)));
   auto evaluator = std::unique_ptr<Evaluator>(new Evaluator(std::move(laid_out)));
   for (const BatchShape& shape : evaluator->sampler_.shapes()) {
-    ATTUNE_ASSIGN_OR_RETURN(Graph graph, parts.build(shape));
-    Optimize(&graph);
+    ATTUNE_ASSIGN_OR_RETURN(const Graph graph, ForwardGraph(parts, shape));
     auto bucket = std::make_unique<Bucket>();
     ATTUNE_ASSIGN_OR_RETURN(bucket->executable,
                             parts.backend->Compile(graph, parts.frozen, options));

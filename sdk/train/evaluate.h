@@ -32,6 +32,12 @@ class Evaluator {
                                                    const SamplerConfig& sampler,
                                                    const CompileOptions& options,
                                                    std::vector<Example> examples);
+
+  // Private memory that Create() would take.
+  static Result<std::int64_t> PredictBytes(const TrainerParts& parts, const SamplerConfig& sampler,
+                                           const CompileOptions& options,
+                                           const std::vector<Example>& examples);
+
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;
   Evaluator& operator=(const Evaluator&) = delete;

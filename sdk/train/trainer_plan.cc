@@ -8,6 +8,7 @@
 #include "graph/passes/passes.h"
 #include "train/bucket_graph.h"
 #include "train/digest.h"
+#include "train/predict.h"
 
 namespace attune {
 namespace {
@@ -50,24 +51,12 @@ Result<std::vector<Trainable>> CommonTrainables(const std::vector<Graph>& graphs
   return common;
 }
 
-// A backend that cannot predict still has the graph's own memory plan.
-Result<MemoryReport> Predict(const TrainerParts& parts, const TrainConfig& config,
-                             const Graph& graph) {
-  auto report = parts.backend->PredictMemory(graph, parts.frozen, config.compile);
-  if (report.ok() || report.status().code() != StatusCode::kUnsupported) return report;
-  MemoryReport plan;
-  plan.arena_bytes = PlanMemory(graph).bytes;
-  for (const Value& value : graph.values()) {
-    if (value.leaf == Leaf::kInput) plan.slot_bytes += value.type.bytes();
-  }
-  return plan;
-}
-
 Status AddExecutables(const TrainerParts& parts, const TrainConfig& config,
                       const std::vector<Graph>& graphs, MemoryEstimate* memory) {
   memory->arena_bytes = memory->scratch_bytes = memory->packed_bytes = memory->slot_bytes = 0;
   for (const Graph& graph : graphs) {
-    ATTUNE_ASSIGN_OR_RETURN(const MemoryReport report, Predict(parts, config, graph));
+    ATTUNE_ASSIGN_OR_RETURN(const MemoryReport report,
+                            PredictProgram(*parts.backend, graph, parts.frozen, config.compile));
     memory->arena_bytes += report.arena_bytes;
     memory->scratch_bytes += report.scratch_bytes;
     memory->packed_bytes += report.packed_bytes;
