@@ -166,6 +166,8 @@ TEST(SafetensorsAttack, ShapeProductOverflows) {
 TEST(SafetensorsAttack, SizeAndOffsetsContradict) {
   EXPECT_THAT(MessageFor(StrCat("{", Entry("a", "F32", "[2]", 0, 4), "}"), 4),
               HasSubstr("F32 of shape [2] takes 8 bytes, data_offsets give it 4"));
+  EXPECT_THAT(MessageFor(StrCat("{", Entry("a", "F32", "[1]", 0, 8), "}"), 8),
+              HasSubstr("F32 of shape [1] takes 4 bytes, data_offsets give it 8"));
   EXPECT_THAT(MessageFor(StrCat("{", Entry("a", "F4", "[3]", 0, 2), "}"), 2),
               HasSubstr("has no size in bytes"));
   EXPECT_THAT(MessageFor(StrCat("{", Entry("a", "F32", "[1]", 8, 4), "}"), 8),
