@@ -13,6 +13,7 @@ const std::vector<std::string> kLinears = {"h.0.attn.q_proj", "h.0.attn.v_proj",
 std::vector<std::string> Names(const Result<std::vector<LoraModule>>& modules) {
   std::vector<std::string> names;
   EXPECT_OK(modules);
+  if (!modules.ok()) return names;
   for (const LoraModule& module : *modules) names.push_back(module.module);
   return names;
 }
