@@ -1,5 +1,6 @@
 #include "session/training_output.h"
 
+#include <cmath>
 #include <map>
 #include <span>
 #include <string_view>
@@ -34,6 +35,18 @@ DType DTypeOf(WeightFormat format) {
       break;
   }
   return DType::kF32;
+}
+
+// f16 ends at 65504; a weight beyond would become an infinity.
+Status CheckRepresentable(std::span<const float> values, const std::string& name, DType dtype) {
+  constexpr float kMaxF16 = 65504.0f;
+  if (dtype != DType::kF16) return OkStatus();
+  for (float value : values) {
+    if (!(std::abs(value) <= kMaxF16)) {
+      return InvalidArgument(StrCat(name, ": weight ", value, ", f16 holds at most ", kMaxF16));
+    }
+  }
+  return OkStatus();
 }
 
 // REQUIRES: a 16-bit `dtype`.
@@ -78,6 +91,7 @@ Status WriteModel(FileSystem& files, const std::string& directory, const std::st
     const Trainable& trainable = state.trainables()[i];
     TensorView view = ViewOf(state, trainable.name);
     if (dtype != DType::kF32) {
+      ATTUNE_RETURN_IF_ERROR(CheckRepresentable(state.parameter(i), trainable.name, dtype));
       narrowed.push_back(Narrowed(state.parameter(i), trainable.shape, dtype));
       view = narrowed.back().view();
     }
