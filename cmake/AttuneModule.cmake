@@ -1,11 +1,12 @@
-# attune_module(<folder> [DEPS <modules>] [PRIVATE <libraries>] [EXCLUDE <subfolders>])
+# attune_module(<folder> [DEPS <modules>] [PRIVATE <libraries>] [EXCLUDE <subfolders>]
+#               [NO_UBSAN])
 #
 # Makes the static library attune_<name> of every .cc file in <folder> and its
 # subfolders, except those that are modules of their own or not for this build.
 # Code is compiled without exceptions and RTTI. DEPS are modules whose headers
 # may appear in this module's headers; PRIVATE libraries may not.
 function(attune_module folder)
-  cmake_parse_arguments(ARG "" "" "DEPS;PRIVATE;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ARG "NO_UBSAN" "" "DEPS;PRIVATE;EXCLUDE" ${ARGN})
   get_filename_component(name "${folder}" NAME)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/${folder}/*.cc")
   foreach(excluded IN LISTS ARG_EXCLUDE)
@@ -17,6 +18,9 @@ function(attune_module folder)
     set(scope PUBLIC)
     target_compile_options(${target} PRIVATE -fno-exceptions -fno-rtti)
     target_link_libraries(${target} PRIVATE attune_warnings ${ARG_PRIVATE})
+    if(ARG_NO_UBSAN AND ATTUNE_SANITIZE MATCHES "undefined")
+      target_compile_options(${target} PRIVATE -fno-sanitize=undefined)
+    endif()
   else()
     add_library(${target} INTERFACE)
     set(scope INTERFACE)

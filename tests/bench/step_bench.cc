@@ -1,7 +1,7 @@
 // How far one LoRA training step is from the bare matrix products in it.
 //
 //   step_bench [--batch 1] [--length 256] [--bf16] [--pack] [--rounds 7]
-//              [--layers 12] [--profile]
+//              [--layers 12] [--workers 2] [--step-only]
 //
 // Model: Llama shape, width 768, 12 heads, hidden 2048, vocabulary 32000, tied,
 // random f32 weights; r = 8 on every linear. The floor is the same products run
@@ -36,8 +36,8 @@ namespace {
 
 struct Options {
   std::int64_t batch = 1, length = 256, layers = 12;
-  int rounds = 7;
-  bool bf16 = false, pack = false, profile = false;
+  int rounds = 7, workers = ThreadPool::DefaultWorkers();
+  bool bf16 = false, pack = false, step_only = false;
 };
 
 double Seconds() {
@@ -98,12 +98,20 @@ class Floor {
       : options_(options), parallel_(parallel), dtype_(options.bf16 ? DType::kBf16 : DType::kF32) {
     const std::int64_t n = options.batch * options.length, c = config.hidden;
     for (std::int64_t layer = 0; layer < config.layers; ++layer) {
-      for (auto [out, in] : {std::pair{c, c}, {c, c}, {c, c}, {c, c}, {config.intermediate, c},
-                             {config.intermediate, c}, {c, config.intermediate}}) {
+      for (auto [out, in] : {std::pair{c, c},
+                             {c, c},
+                             {c, c},
+                             {c, c},
+                             {config.intermediate, c},
+                             {config.intermediate, c},
+                             {c, config.intermediate}}) {
         AddWeight(n, out, in, &linears_);
-        for (auto [m, nn, k] : {std::array{n, std::int64_t{8}, in}, {n, out, std::int64_t{8}},
-                                {n, std::int64_t{8}, out}, {out, std::int64_t{8}, n},
-                                {std::int64_t{8}, in, n}, {n, in, std::int64_t{8}}}) {
+        for (auto [m, nn, k] : {std::array{n, std::int64_t{8}, in},
+                                {n, out, std::int64_t{8}},
+                                {n, std::int64_t{8}, out},
+                                {out, std::int64_t{8}, n},
+                                {std::int64_t{8}, in, n},
+                                {n, in, std::int64_t{8}}}) {
           Add(m, nn, k, &lora_);
         }
       }
@@ -125,8 +133,12 @@ class Floor {
 
   void AddWeight(std::int64_t n, std::int64_t out, std::int64_t in, Products* to) {
     for (bool backward : {false, true}) {
-      cpu::ProductSpec spec{.m = n, .n = backward ? in : out, .k = backward ? out : in,
-                            .transpose_b = !backward, .compute = dtype_, .b_stored = dtype_,
+      cpu::ProductSpec spec{.m = n,
+                            .n = backward ? in : out,
+                            .k = backward ? out : in,
+                            .transpose_b = !backward,
+                            .compute = dtype_,
+                            .b_stored = dtype_,
                             .packed_b = true};
       auto product = OrDie(cpu::Product::Create(spec, parallel_.workers()));
       const Tensor weight = RandomTensor(dtype_, {out, in}, 0.05f, 1);
@@ -166,13 +178,14 @@ class Floor {
   }
 
   double Time(const Products& products) {
-    Tensor scratch(DType::kF32, {parallel_.workers() *
-                                 (static_cast<std::int64_t>(scratch_bytes_) / 4 + 64)});
+    Tensor scratch(DType::kF32,
+                   {parallel_.workers() * (static_cast<std::int64_t>(scratch_bytes_) / 4 + 64)});
     const auto stride = (scratch_bytes_ / 64 + 1) * 64;
     const double begin = Seconds();
     parallel_.Run([&](int index) {
       const cpu::SingleThreaded scope;
-      const cpu::Worker worker{index, parallel_.workers(),
+      const cpu::Worker worker{index,
+                               parallel_.workers(),
                                {scratch.data() + static_cast<std::size_t>(index) * stride, stride},
                                &parallel_};
       for (const auto& product : products) product->Run(worker);
@@ -205,8 +218,8 @@ Step MakeStep(const Options& options, const DecoderConfig& config, Backend& back
     step.weights[spec.name] = RandomTensor(dtype, spec.shape, 0.05f, 7);
     step.frozen[spec.name] = step.weights[spec.name].view();
   }
-  Graph graph = OrDie(BuildLossGraph(config, step.frozen,
-                                     {.batch = options.batch, .length = options.length}));
+  Graph graph = OrDie(
+      BuildLossGraph(config, step.frozen, {.batch = options.batch, .length = options.length}));
   LoraSpec lora;
   for (const std::string& module : LinearModules(graph)) lora.modules.push_back({module, 8, 2.0f});
   const auto branches = OrDie(InjectLora(&graph, lora));
@@ -220,10 +233,10 @@ Step MakeStep(const Options& options, const DecoderConfig& config, Backend& back
     step.trainables[name] = RandomTensor(DType::kF32, graph.shape(wrt[i]), 0.02f, 11 + i);
   }
   Optimize(&graph);
-  step.executable = OrDie(backend.Compile(
-      graph, step.frozen,
-      {.precision = options.bf16 ? Precision::kBf16 : Precision::kF32,
-       .pack_weights = options.pack}));
+  step.executable =
+      OrDie(backend.Compile(graph, step.frozen,
+                            {.precision = options.bf16 ? Precision::kBf16 : Precision::kF32,
+                             .pack_weights = options.pack}));
   for (auto& [name, tensor] : step.trainables) {
     OrDie(step.executable->Bind(name, {tensor.data(), static_cast<std::size_t>(tensor.bytes())}));
   }
@@ -248,14 +261,24 @@ Options Parse(int argc, char** argv) {
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     const auto number = [&] { return i + 1 < argc ? std::atoll(argv[++i]) : 0; };
-    if (flag == "--batch") options.batch = number();
-    else if (flag == "--length") options.length = number();
-    else if (flag == "--layers") options.layers = number();
-    else if (flag == "--rounds") options.rounds = static_cast<int>(number());
-    else if (flag == "--bf16") options.bf16 = true;
-    else if (flag == "--pack") options.pack = true;
-    else if (flag == "--profile") options.profile = true;
-    else Die(InvalidArgument(StrCat("unknown option ", flag)));
+    if (flag == "--batch")
+      options.batch = number();
+    else if (flag == "--length")
+      options.length = number();
+    else if (flag == "--layers")
+      options.layers = number();
+    else if (flag == "--workers")
+      options.workers = static_cast<int>(number());
+    else if (flag == "--rounds")
+      options.rounds = static_cast<int>(number());
+    else if (flag == "--bf16")
+      options.bf16 = true;
+    else if (flag == "--pack")
+      options.pack = true;
+    else if (flag == "--step-only")
+      options.step_only = true;
+    else
+      Die(InvalidArgument(StrCat("unknown option ", flag)));
   }
   return options;
 }
@@ -263,7 +286,7 @@ Options Parse(int argc, char** argv) {
 int Main(int argc, char** argv) {
   const Options options = Parse(argc, argv);
   const DecoderConfig config = Shape110M(options.layers);
-  ThreadPool pool(ThreadPool::DefaultWorkers());
+  ThreadPool pool(options.workers);
   const auto backend = MakeCpuBackend(pool);
   Step step = MakeStep(options, config, *backend);
   Floor floor(options, config, pool);
@@ -272,28 +295,29 @@ int Main(int argc, char** argv) {
     const double begin = Seconds();
     OrDie(step.executable->Run());
     const double took = Seconds() - begin;
+    if (round >= 0) steps.push_back(took);  // Round -1 warms up.
+    if (options.step_only) continue;
     const double a = floor.linears(), b = floor.attention(), c = floor.lora();
-    if (round < 0) continue;  // Warm-up.
-    steps.push_back(took);
+    if (round < 0) continue;
     linears.push_back(a);
     attentions.push_back(b);
     loras.push_back(c);
   }
-  const double total = Median(linears) + Median(attentions) + Median(loras);
   const auto loss = OrDie(step.executable->Output("loss"));
   std::printf("%s, %d workers, batch %lld, length %lld, %s%s, %.1f GFLOP\n", CpuGemmProvider(),
               pool.workers(), static_cast<long long>(options.batch),
               static_cast<long long>(options.length), options.bf16 ? "bf16" : "f32",
               options.pack ? ", packed" : "", floor.gigaflops());
-  std::printf("loss %.5f, arena %.1f MiB, private %.1f MiB\n",
-              static_cast<double>(loss.f32()[0]),
+  std::printf("loss %.5f, arena %.1f MiB, private %.1f MiB\n", static_cast<double>(loss.f32()[0]),
               static_cast<double>(step.executable->memory().arena_bytes) / 1048576,
               static_cast<double>(step.executable->memory().private_bytes()) / 1048576);
   std::printf("step  %8.1f ms (min %.1f, max %.1f)\n", Median(steps) * 1e3,
               *std::min_element(steps.begin(), steps.end()) * 1e3,
               *std::max_element(steps.begin(), steps.end()) * 1e3);
-  std::printf("floor %8.1f ms = linears and head %.1f + attention %.1f + rank-8 %.1f\n", total * 1e3,
-              Median(linears) * 1e3, Median(attentions) * 1e3, Median(loras) * 1e3);
+  if (options.step_only) return 0;
+  const double total = Median(linears) + Median(attentions) + Median(loras);
+  std::printf("floor %8.1f ms = linears and head %.1f + attention %.1f + rank-8 %.1f\n",
+              total * 1e3, Median(linears) * 1e3, Median(attentions) * 1e3, Median(loras) * 1e3);
   std::printf("ratio %8.3f\n", Median(steps) / total);
   return 0;
 }
