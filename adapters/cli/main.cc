@@ -46,7 +46,11 @@ int Main(int argc, char** argv) {
   app.set_version_flag("--version", "attune " ATTUNE_VERSION);
   app.require_subcommand(1);
   Action action;
+  AddGenerateCommand(&app, &action);
+  AddScoreCommand(&app, &action);
+  AddSuggestCommand(&app, &action);
   AddTrainCommand(&app, &action);
+  AddEvalCommand(&app, &action);
   for (CLI::App* command : app.get_subcommands({})) command->footer(kFooter);
   try {
     app.parse(argc, argv);

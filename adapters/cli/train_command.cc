@@ -9,10 +9,10 @@
 #include "base/strings.h"
 #include "cli/commands.h"
 #include "cli/interrupt.h"
+#include "cli/json_line.h"
 #include "cli/options.h"
 #include "cli/process_memory.h"
 #include "cli/progress_bar.h"
-#include "formats/json_writer.h"
 
 namespace attune {
 namespace {
@@ -46,45 +46,32 @@ PersonalizeOptions Finished(const TrainOptions& options) {
 }
 
 void PrintStep(const TrainingEvent& event) {
-  JsonWriter json;
-  json.BeginObject();
-  json.Key("event").String("step");
-  json.Key("step").Int(event.step);
-  json.Key("steps").Int(event.steps);
-  // A skipped step may have no finite loss, and JSON has no word for that.
-  if (std::isfinite(event.loss)) json.Key("loss").Double(event.loss);
-  json.Key("learning_rate").Double(event.learning_rate);
-  if (std::isfinite(event.gradient_norm)) json.Key("gradient_norm").Double(event.gradient_norm);
-  json.Key("tokens_per_second").Double(event.tokens_per_second);
-  json.Key("seconds").Double(event.seconds);
-  if (event.skipped) json.Key("skipped").String(event.reason);
-  if (event.has_held_out_loss) json.Key("held_out_loss").Double(event.held_out_loss);
-  json.EndObject();
-  std::printf("%s\n", std::move(json).Finish().c_str());
-  std::fflush(stdout);
+  JsonLine line;
+  line.Add("event", "step").Add("step", event.step).Add("steps", event.steps);
+  line.Add("loss", event.loss).Add("learning_rate", event.learning_rate);
+  line.Add("gradient_norm", event.gradient_norm).Add("seconds", event.seconds);
+  line.Add("tokens_per_second", event.tokens_per_second);
+  if (event.skipped) line.Add("skipped", event.reason);
+  if (event.has_held_out_loss) line.Add("held_out_loss", event.held_out_loss);
+  line.Print();
 }
 
 void PrintReportAsJson(const PersonalizeReport& report) {
-  JsonWriter json;
-  json.BeginObject();
-  json.Key("event").String(report.finished ? "finished" : "stopped");
-  json.Key("steps").Int(report.steps);
-  json.Key("skipped_steps").Int(report.skipped_steps);
-  json.Key("trained_parameters").Int(report.trained_parameters);
-  json.Key("train_messages").Int(report.train_messages);
-  json.Key("train_tokens").Int(report.train_tokens);
-  json.Key("held_out_messages").Int(report.held_out_messages);
-  json.Key("held_out_tokens").Int(report.held_out_tokens);
+  JsonLine line;
+  line.Add("event", report.finished ? "finished" : "stopped").Add("steps", report.steps);
+  line.Add("skipped_steps", report.skipped_steps);
+  line.Add("trained_parameters", report.trained_parameters);
+  line.Add("train_messages", report.train_messages).Add("train_tokens", report.train_tokens);
+  line.Add("held_out_messages", report.held_out_messages);
+  line.Add("held_out_tokens", report.held_out_tokens);
   if (report.held_out_tokens > 0) {
-    json.Key("loss_before").Double(report.loss_before);
-    json.Key("loss_after").Double(report.loss_after);
+    line.Add("loss_before", report.loss_before).Add("loss_after", report.loss_after);
   }
-  json.Key("training_seconds").Double(report.training_seconds);
-  json.Key("tokens_per_second").Double(report.tokens_per_second);
-  json.Key("predicted_bytes").Int(report.predicted_bytes);
-  json.Key("peak_resident_bytes").Int(PeakResidentBytes());
-  json.EndObject();
-  std::printf("%s\n", std::move(json).Finish().c_str());
+  line.Add("training_seconds", report.training_seconds);
+  line.Add("tokens_per_second", report.tokens_per_second);
+  line.Add("predicted_bytes", report.predicted_bytes);
+  line.Add("peak_resident_bytes", PeakResidentBytes());
+  line.Print();
 }
 
 void PrintReport(const PersonalizeReport& report, const std::string& output) {
