@@ -51,6 +51,8 @@ int Main(int argc, char** argv) {
   AddSuggestCommand(&app, &action);
   AddTrainCommand(&app, &action);
   AddEvalCommand(&app, &action);
+  AddInspectCommand(&app, &action);
+  AddBenchCommand(&app, &action);
   for (CLI::App* command : app.get_subcommands({})) command->footer(kFooter);
   try {
     app.parse(argc, argv);
