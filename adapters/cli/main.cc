@@ -1,6 +1,7 @@
 // attune: adapts a small language model to one person, from the command line.
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -27,11 +28,13 @@ int Fail(const std::string& subcommand, std::string message, ExitCode code) {
 
 // Without what the user typed: it may be their text.
 std::string UsageMessage(const CLI::ParseError& error) {
-  if (error.get_name() == "ExtrasError") {
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
     return "an argument that belongs to no option; text with blanks needs quotes; try --help";
   }
-  const std::string message = error.what();
-  if (error.get_name() == "ConversionError") return message.substr(0, message.find(" = "));
+  std::string message = error.what();
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr) {
+    message.resize(std::min(message.find(" = "), message.size()));
+  }
   return message;
 }
 
