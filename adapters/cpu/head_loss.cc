@@ -44,30 +44,30 @@ Status HeadLoss::MakeSize(std::int64_t rows, int workers) {
   Size size;
   size.rows = rows;
   ProductSpec logits_spec{.m = rows,
-                     .n = spec_.vocabulary,
-                     .k = spec_.width,
-                     .transpose_b = true,
-                     .compute = spec_.compute,
-                     .b_stored = spec_.stored,
-                     .packed_b = spec_.packed};
+                          .n = spec_.vocabulary,
+                          .k = spec_.width,
+                          .transpose_b = true,
+                          .compute = spec_.compute,
+                          .b_stored = spec_.stored,
+                          .packed_b = spec_.packed};
   ATTUNE_ASSIGN_OR_RETURN(size.logits, Product::Create(logits_spec, workers));
   if (spec_.gradient) {
     ProductSpec dx_spec{.m = rows,
-                   .n = spec_.width,
-                   .k = spec_.vocabulary,
-                   .compute = spec_.compute,
-                   .b_stored = spec_.stored,
-                   .packed_b = spec_.packed};
+                        .n = spec_.width,
+                        .k = spec_.vocabulary,
+                        .compute = spec_.compute,
+                        .b_stored = spec_.stored,
+                        .packed_b = spec_.packed};
     ATTUNE_ASSIGN_OR_RETURN(size.dx, Product::Create(dx_spec, workers));
   }
   if (spec_.weight_gradient) {
     ProductSpec dw_spec{.m = spec_.vocabulary,
-                   .n = spec_.width,
-                   .k = rows,
-                   .transpose_a = true,
-                   .compute = spec_.compute,
-                   .b_stored = spec_.compute,
-                   .accumulate = true};
+                        .n = spec_.width,
+                        .k = rows,
+                        .transpose_a = true,
+                        .compute = spec_.compute,
+                        .b_stored = spec_.compute,
+                        .accumulate = true};
     ATTUNE_ASSIGN_OR_RETURN(size.dw, Product::Create(dw_spec, workers));
   }
   sizes_.push_back(std::move(size));
