@@ -174,8 +174,10 @@ void HeadLoss::RunChunk(const Worker& worker, std::int64_t first, std::int64_t r
   size.logits->Run(worker);
   worker.Barrier();
   LossOfChunk(worker, first, rows);
-  if (!spec_.gradient) return;
+  // Without a gradient too: worker 0 reads the chunk's lse, which the next
+  // chunk's Gather clears.
   worker.Barrier();
+  if (!spec_.gradient) return;
   GradientOfChunk(worker, size);
   worker.Barrier();
   size.dx->Run(worker);

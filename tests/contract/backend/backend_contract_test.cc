@@ -427,6 +427,46 @@ TEST_P(BackendContract, ACacheIsWrittenInItsOwnersStorage) {
             (std::vector<float>{0, 0, 1, 2, 0, 0, 5, 2}));
 }
 
+// --- A loss over more rows than a backend may take at once ---
+
+OpProgram LossOfManyRows() {
+  constexpr std::int64_t kRows = 4096, kWidth = 4, kVocabulary = 8;
+  OpProgram program;
+  Graph& graph = program.graph;
+  GraphBuilder builder(&graph);
+  const std::vector<ValueId> operands = {
+      graph.AddInput("x", {DType::kF32, {kRows, kWidth}}),
+      graph.AddParameter("w", {DType::kF32, {kVocabulary, kWidth}}, false),
+      graph.AddInput("labels", {DType::kI32, {kRows}}),
+      graph.AddInput("weights", {DType::kF32, {kRows}})};
+  const auto results = builder.Emit(OpKind::kLinearCrossEntropy, CrossEntropyAttrs{}, operands);
+  EXPECT_OK(builder.status());
+  graph.AddOutput("loss", results[0]);
+  graph.AddOutput("lse", results[1]);
+  for (const ValueId id : operands) {
+    std::vector<double>& data = program.feeds[graph.value(id).name];
+    for (std::int64_t i = 0; i < graph.shape(id).elements(); ++i) {
+      data.push_back(std::sin(static_cast<double>(i)));
+    }
+  }
+  for (double& label : program.feeds["labels"]) label = label > 0 ? 3 : 5;
+  for (double& weight : program.feeds["weights"]) weight = weight > -0.9 ? 1 : 0;
+  return program;
+}
+
+TEST_P(BackendContract, ALossOverManyRowsIsTheSameEveryTime) {
+  const OpProgram program = LossOfManyRows();
+  ExpectMatchesReference(backend_.get(), program, kF32);
+  ASSERT_OK_AND_ASSIGN(auto compiled, CompiledProgram::Compile(backend_.get(), program));
+  ASSERT_OK(compiled.Run());
+  ASSERT_OK_AND_ASSIGN(const auto first, compiled.Outputs());
+  for (int run = 0; run < 50; ++run) {
+    ASSERT_OK(compiled.Run());
+    ASSERT_OK_AND_ASSIGN(const auto again, compiled.Outputs());
+    ASSERT_EQ(again, first) << "run " << run;
+  }
+}
+
 // --- Numbers that went wrong ---
 
 // exp-free overflow: the square of 1e30 is no f32, and the sigmoid of the
