@@ -121,6 +121,7 @@ class CpuExecutable final : public Executable {
   Result<std::optional<std::string>> FindNonFinite() override {
     ATTUNE_RETURN_IF_ERROR(CheckReady());
     const auto& instructions = lowered_.program.instructions();
+    std::int32_t unchecked = 0;
     for (std::size_t i = 0; i < instructions.size(); ++i) {
       parallel_.Run([&](int index) {
         const cpu::SingleThreaded scope;
@@ -129,10 +130,10 @@ class CpuExecutable final : public Executable {
       const bool last_of_node =
           i + 1 == instructions.size() || instructions[i + 1].node != instructions[i].node;
       if (!last_of_node) continue;
-      const Node& node = graph_.nodes()[static_cast<std::size_t>(instructions[i].node)];
-      for (ValueId output : node.outputs) {
-        if (IsFiniteValue(output)) continue;
-        return std::optional<std::string>(Describe(node, output));
+      // Nodes before it that it was joined with have no instruction of their own.
+      for (; unchecked <= instructions[i].node; ++unchecked) {
+        auto found = NonFiniteResult(graph_.nodes()[static_cast<std::size_t>(unchecked)]);
+        if (found) return found;
       }
     }
     return std::optional<std::string>();
@@ -188,6 +189,15 @@ class CpuExecutable final : public Executable {
     const ValueId root = lowered_.plan.storage[at];
     if (const auto& literal = graph_.value(root).literal) return literal->data();
     return bound_[static_cast<std::size_t>(root)];
+  }
+
+  std::optional<std::string> NonFiniteResult(const Node& node) const {
+    // A view holds what was looked at already, or what a later node put there.
+    if (node.op == OpKind::kReshape) return std::nullopt;
+    for (ValueId output : node.outputs) {
+      if (!IsFiniteValue(output)) return Describe(node, output);
+    }
+    return std::nullopt;
   }
 
   bool IsFiniteValue(ValueId id) const {

@@ -11,6 +11,7 @@ Context::Context(const Graph& graph, const FrozenParameters& frozen, const Compi
     : graph_(graph), frozen_(frozen), options_(options), workers_(workers) {
   out_.plan = PlanMemory(graph);
   AssignSlots();
+  FindRead();
 }
 
 void Context::AssignSlots() {
@@ -21,6 +22,16 @@ void Context::AssignSlots() {
     if (value.leaf != Leaf::kInput || IsCache(static_cast<ValueId>(i))) continue;
     out_.slots[i] = out_.slot_bytes;
     out_.slot_bytes = RoundUp(out_.slot_bytes + value.type.bytes(), 64);
+  }
+}
+
+void Context::FindRead() {
+  read_.assign(graph_.values().size(), false);
+  for (const Node& node : graph_.nodes()) {
+    for (ValueId input : node.inputs) read_[static_cast<std::size_t>(input)] = true;
+  }
+  for (const NamedValue& output : graph_.outputs()) {
+    read_[static_cast<std::size_t>(output.value)] = true;
   }
 }
 

@@ -29,6 +29,8 @@ class Context {
   bool HasNode(std::int32_t i) const {
     return i >= 0 && static_cast<std::size_t>(i) < graph_.nodes().size();
   }
+  // Whether a node reads the value or it is an output.
+  bool IsRead(ValueId id) const { return read_[static_cast<std::size_t>(id)]; }
   // Of the node being lowered.
   std::int32_t index() const { return index_; }
   void set_index(std::int32_t index) { index_ = index; }
@@ -43,6 +45,8 @@ class Context {
 
   // The value in whose storage `id` lives.
   ValueId StorageOf(ValueId id) const { return out_.plan.storage[static_cast<std::size_t>(id)]; }
+  // Whether `id` lives in a leaf: no result ever takes over those bytes.
+  bool InLeaf(ValueId id) const { return graph_.value(StorageOf(id)).leaf != Leaf::kNone; }
   // Bytes of a constant or a frozen parameter, else null.
   const std::byte* FrozenData(ValueId id) const;
   // Calls `set` with the address of the value, now or when it is known.
@@ -75,6 +79,7 @@ class Context {
 
  private:
   void AssignSlots();
+  void FindRead();
   bool IsCache(ValueId id) const;
 
   const Graph& graph_;
@@ -83,6 +88,7 @@ class Context {
   int workers_;
   std::int32_t index_ = 0;
   ValueId converted_ = kNoValue;
+  std::vector<bool> read_;  // By value.
   LoweredProgram out_;
 };
 

@@ -66,10 +66,16 @@ void EmitBias(Context& ctx, ValueId bias, ValueId y) {
   ctx.Point(&args->z, y);
 }
 
+// Whether the node may be emitted by a later one of its group. The memory plan
+// knows nothing of groups: a weight that dies here, or a result that nobody
+// reads, would share its bytes with a later member's result.
 bool IsGemv(const Context& ctx, std::int32_t index) {
   if (!ctx.HasNode(index) || ctx.NodeAt(index).op != OpKind::kLinear) return false;
   const Node& node = ctx.NodeAt(index);
   const auto& attrs = node.attrs<LinearAttrs>();
+  const bool in_leaves = std::all_of(node.inputs.begin() + 1, node.inputs.end(),
+                                     [&](ValueId operand) { return ctx.InLeaf(operand); });
+  if (!in_leaves || !ctx.IsRead(node.outputs[0])) return false;
   const std::int64_t in = ctx.ShapeOf(node.inputs[0])[1], out = ctx.ShapeOf(node.outputs[0])[1];
   return ctx.ShapeOf(node.inputs[0])[0] <= kGemvMaxRows && attrs.scale == 1.0f &&
          !attrs.accumulate && std::min(in, out) > kLoraMaxRank;

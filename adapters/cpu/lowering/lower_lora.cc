@@ -5,7 +5,8 @@
 namespace attune::cpu {
 namespace {
 
-// dh = s dy B right before dB = s dy^T h: one kernel, emitted by the latter.
+// dh = s dy B right before dB = s dy^T h: one kernel, emitted by the latter. So
+// that dB may not lie where B or dh is, B is a leaf and dh read by others.
 bool IsLoraUpBackward(const Context& ctx, std::int32_t index) {
   if (!ctx.HasNode(index) || !ctx.HasNode(index + 1)) return false;
   const Node &dh = ctx.NodeAt(index), &db = ctx.NodeAt(index + 1);
@@ -13,10 +14,12 @@ bool IsLoraUpBackward(const Context& ctx, std::int32_t index) {
   const auto& linear = dh.attrs<LinearAttrs>();
   const auto& matmul = db.attrs<MatMulAttrs>();
   const Shape& b = ctx.ShapeOf(dh.inputs[1]);
-  return linear.transposed && !linear.bias && !linear.accumulate && b[1] <= kLoraMaxRank &&
-         ctx.graph().value(dh.inputs[1]).type.dtype == DType::kF32 && matmul.transpose_a &&
-         !matmul.transpose_b && !matmul.accumulate && matmul.scale == linear.scale &&
-         dh.inputs[0] == db.inputs[0] && ctx.ShapeOf(db.outputs[0]) == b;
+  if (!ctx.InLeaf(dh.inputs[1]) || !ctx.IsRead(dh.outputs[0])) return false;
+  return db.inputs[1] != dh.outputs[0] && linear.transposed && !linear.bias && !linear.accumulate &&
+         b[1] <= kLoraMaxRank && ctx.graph().value(dh.inputs[1]).type.dtype == DType::kF32 &&
+         matmul.transpose_a && !matmul.transpose_b && !matmul.accumulate &&
+         matmul.scale == linear.scale && dh.inputs[0] == db.inputs[0] &&
+         ctx.ShapeOf(db.outputs[0]) == b;
 }
 
 // y (+)= scale h B^T, with few features in.

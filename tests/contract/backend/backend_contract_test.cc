@@ -467,6 +467,69 @@ TEST_P(BackendContract, ALossOverManyRowsIsTheSameEveryTime) {
   }
 }
 
+// --- Nodes that a backend may join ---
+
+// Two products over one x that a backend may compute at once, the first with a
+// weight that is itself computed, or with a result that nobody reads.
+OpProgram TwoProducts(bool computed_weight, bool first_is_read) {
+  constexpr std::int64_t kWidth = 96;
+  OpProgram program;
+  Graph& graph = program.graph;
+  GraphBuilder builder(&graph);
+  const ValueType matrix{DType::kF32, {kWidth, kWidth}};
+  const ValueId x = graph.AddInput("x", {DType::kF32, {1, kWidth}});
+  ValueId v = graph.AddParameter("v", matrix, true);
+  const ValueId w = graph.AddParameter("w", matrix, true);
+  if (computed_weight) v = builder.Scale(v, 0.5f);
+  const ValueId first = builder.Linear(x, v);
+  graph.AddOutput("second", builder.Linear(x, w));
+  if (first_is_read) graph.AddOutput("first", first);
+  EXPECT_OK(builder.status());
+  const auto fill = [](std::int64_t n, double phase) {
+    std::vector<double> data;
+    for (std::int64_t i = 0; i < n; ++i) data.push_back(std::sin(phase + static_cast<double>(i)));
+    return data;
+  };
+  program.feeds = {
+      {"x", fill(kWidth, 1)}, {"v", fill(kWidth * kWidth, 2)}, {"w", fill(kWidth * kWidth, 3)}};
+  return program;
+}
+
+TEST_P(BackendContract, ProductsOverOneOperandDoNotDisturbEachOther) {
+  for (const bool computed_weight : {false, true}) {
+    for (const bool first_is_read : {false, true}) {
+      SCOPED_TRACE(StrCat("computed weight ", computed_weight, ", read ", first_is_read));
+      ExpectMatchesReference(backend_.get(), TwoProducts(computed_weight, first_is_read), 1e-5);
+    }
+  }
+}
+
+TEST_P(BackendContract, TheFirstOfTwoJoinedProductsIsNamedWhenItOverflows) {
+  OpProgram program = TwoProducts(false, true);
+  for (double& element : program.feeds["x"]) element = 1;
+  for (double& weight : program.feeds["v"]) weight = 3e38;
+  ASSERT_OK_AND_ASSIGN(auto compiled, CompiledProgram::Compile(backend_.get(), program));
+  ASSERT_OK_AND_ASSIGN(auto found, compiled.executable().FindNonFinite());
+  EXPECT_TRUE(found.has_value());
+}
+
+// dh = dy B, then dB = dy^T dh: what looks like the backward pass of LoRA reads
+// its own result.
+TEST_P(BackendContract, AProductMayReadTheOneBeforeIt) {
+  OpProgram program;
+  Graph& graph = program.graph;
+  GraphBuilder builder(&graph);
+  const ValueId dy = graph.AddInput("dy", {DType::kF32, {3, 5}});
+  const ValueId b = graph.AddParameter("b", {DType::kF32, {5, 2}}, true);
+  const ValueId dh = builder.Linear(dy, b, kNoValue, {.transposed = true});
+  graph.AddOutput("dh", dh);
+  graph.AddOutput("db", builder.MatMul(dy, dh, {.transpose_a = true}));
+  EXPECT_OK(builder.status());
+  program.feeds = {{"dy", {1, -2, 3, 4, 0, 2, 1, 0, 5, -1, 3, 2, 1, -4, 2}},
+                   {"b", {1, 2, -1, 0, 3, 1, 2, 2, -2, 1}}};
+  ExpectMatchesReference(backend_.get(), program, 1e-5);
+}
+
 // --- Numbers that went wrong ---
 
 // exp-free overflow: the square of 1e30 is no f32, and the sigmoid of the
