@@ -1,3 +1,4 @@
+#include "base/strings.h"
 #include "cpu/kernels/convert.h"
 #include "cpu/kernels/elementwise.h"
 #include "cpu/kernels/embedding.h"
@@ -36,6 +37,13 @@ void EmitColumns(Context& ctx, ValueId x, std::int64_t from, ValueId z, std::int
 }
 
 Status LowerReshape(Context&, const Node&) { return OkStatus(); }  // The same storage.
+
+// Shape rules let any dtype through that only moves; the kernels move f32.
+Status CheckMovable(Context& ctx, const Node& node) {
+  const DType dtype = ctx.graph().value(node.outputs[0]).type.dtype;
+  if (dtype == DType::kF32 || node.op == OpKind::kReshape) return OkStatus();
+  return Unsupported(StrCat(DTypeName(dtype), " operand, must be ", DTypeName(DType::kF32)));
+}
 
 Status LowerTranspose(Context& ctx, const Node& node) {
   const Shape& x = ctx.ShapeOf(node.inputs[0]);
@@ -98,6 +106,7 @@ Status LowerCacheAppend(Context& ctx, const Node& node) {
 }  // namespace
 
 Status LowerLayouts(Context& ctx, const Node& node) {
+  ATTUNE_RETURN_IF_ERROR(CheckMovable(ctx, node));
   switch (node.op) {
     case OpKind::kReshape:
       return LowerReshape(ctx, node);
