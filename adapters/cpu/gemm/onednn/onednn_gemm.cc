@@ -17,7 +17,8 @@
 namespace attune::cpu {
 namespace {
 
-// The process's CPU engine and a stream a thread; both stateless for us.
+// The process's CPU engine and stream, for all workers: running a primitive on
+// a CPU stream leaves no state in it.
 dnnl_engine_t Engine() {
   static dnnl_engine_t engine = [] {
     dnnl_engine_t made = nullptr;
