@@ -119,7 +119,9 @@ TEST_F(CommandTest, ResumedInAnotherProcessWritesTheSameBytes) {
       RunAttune(TrainArguments("parts", {"--steps", "200", "--stop-at", "100"}));
   ASSERT_EQ(half.exit_code, 0) << half.err;
   EXPECT_FALSE(std::filesystem::exists(directory_ / "parts/adapter_model.safetensors"));
-  ASSERT_EQ(RunAttune(TrainArguments("parts", {"--steps", "200", "--resume"})).exit_code, 0);
+  const CommandResult rest = RunAttune(TrainArguments("parts", {"--steps", "200", "--resume"}));
+  ASSERT_EQ(rest.exit_code, 0) << rest.err;
+  EXPECT_EQ(rest.out.find("\"step\":100,"), std::string::npos) << "began anew";
 
   for (const char* name : {"adapter_model.safetensors", "adapter_config.json", "loss_curve.csv"}) {
     const std::string whole = FileBytes(directory_ / (std::string("whole/") + name));
