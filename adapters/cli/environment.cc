@@ -4,7 +4,7 @@
 
 #include <fstream>
 
-#include "attune_commit.h"
+#include <attune_commit.h>
 #include "base/strings.h"
 #include "cpu/cpu_backend.h"
 
