@@ -16,7 +16,7 @@ namespace {
 
 // Weight rows read side by side: several streams keep the memory busy, and
 // rows * m accumulators must fit the registers.
-#if HWY_TARGET == HWY_AVX2
+#if HWY_TARGET == HWY_AVX2 || HWY_TARGET == HWY_SCALAR
 constexpr int RowsFor(int m) { return m <= 2 ? 4 : m <= 4 ? 2 : 1; }
 #else
 constexpr int RowsFor(int m) { return m <= 4 ? 4 : 2; }
@@ -35,13 +35,19 @@ HWY_INLINE void StoreResult(const GemvMatrix& matrix, std::int64_t row, std::int
   *y = matrix.accumulate ? *y + sum : sum;
 }
 
+// Row m of x. The products exist for 1, 2, 4 and 8 rows; a row too many repeats
+// the last one and its result is dropped.
+HWY_INLINE const float* RowOfX(const GemvArgs& args, std::int64_t m) {
+  return args.x + std::min(m, args.m - 1) * args.x_stride;
+}
+
 // sums += w x for one vector of columns.
 template <typename E, int kM, int kRows>
 HWY_INLINE void Step(const GemvArgs& args, const typename E::Type* w, std::int64_t stride,
                      std::int64_t c, V (&sums)[kRows][kM]) {
   V x[kM];
   ATTUNE_UNROLL
-  for (int m = 0; m < kM; ++m) x[m] = Load(args.x + m * args.x_stride + c);
+  for (int m = 0; m < kM; ++m) x[m] = Load(RowOfX(args, m) + c);
   ATTUNE_UNROLL
   for (int r = 0; r < kRows; ++r) {
     const V wide = E::Load(w + r * stride + c);
@@ -56,7 +62,8 @@ HWY_INLINE void DotRows(const GemvArgs& args, const GemvMatrix& matrix, std::int
   const auto* w = static_cast<const typename E::Type*>(matrix.weights) + o * matrix.weight_stride;
   constexpr std::int64_t kSize = sizeof *w;
   constexpr std::int64_t kAhead = kPrefetchBytes / kSize;
-  constexpr std::int64_t kLine = std::max(kLineBytes / kSize, kLanes);
+  // One prefetch a line, but no more than four vectors unrolled.
+  constexpr std::int64_t kLine = std::clamp(kLineBytes / kSize, kLanes, 4 * kLanes);
   V sums[kRows][kM];
   ATTUNE_UNROLL
   for (int r = 0; r < kRows; ++r) {
@@ -79,11 +86,15 @@ HWY_INLINE void DotRows(const GemvArgs& args, const GemvMatrix& matrix, std::int
   for (; c + kLanes <= args.in; c += kLanes) {
     Step<E, kM, kRows>(args, w, matrix.weight_stride, c, sums);
   }
+  float totals[kRows][kM];
   ATTUNE_UNROLL
   for (int r = 0; r < kRows; ++r) {
     ATTUNE_UNROLL
-    for (int m = 0; m < kM; ++m) {
-      float sum = Sum(sums[r][m]);
+    for (int m = 0; m < kM; ++m) totals[r][m] = Sum(sums[r][m]);
+  }
+  for (std::int64_t m = 0; m < args.m; ++m) {
+    for (int r = 0; r < kRows; ++r) {
+      float sum = totals[r][m];
       for (std::int64_t k = c; k < args.in; ++k) {
         sum += E::Widen(w[r * matrix.weight_stride + k]) * args.x[m * args.x_stride + k];
       }
@@ -102,7 +113,7 @@ void RowsOf(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin, 
 
 // y[m, columns] += x[m, k .. k + kDepth) * w[k .. k + kDepth, columns] for
 // weights [in, out].
-template <typename E, int kM, int kDepth>
+template <typename E, int kDepth>
 HWY_INLINE void AddRows(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t k,
                         std::int64_t begin, std::int64_t end) {
   const auto* w = static_cast<const typename E::Type*>(matrix.weights) + k * matrix.weight_stride;
@@ -115,8 +126,7 @@ HWY_INLINE void AddRows(const GemvArgs& args, const GemvMatrix& matrix, std::int
       hwy::Prefetch(at + kDepth * matrix.weight_stride);
       wide[d] = E::Load(at);
     }
-    ATTUNE_UNROLL
-    for (int m = 0; m < kM; ++m) {
+    for (std::int64_t m = 0; m < args.m; ++m) {
       float* y = matrix.y + m * matrix.y_stride + o;
       V sum = Load(y);
       ATTUNE_UNROLL
@@ -127,7 +137,7 @@ HWY_INLINE void AddRows(const GemvArgs& args, const GemvMatrix& matrix, std::int
     }
   }
   for (; o < end; ++o) {
-    for (int m = 0; m < kM; ++m) {
+    for (std::int64_t m = 0; m < args.m; ++m) {
       for (int d = 0; d < kDepth; ++d) {
         matrix.y[m * matrix.y_stride + o] +=
             E::Widen(w[d * matrix.weight_stride + o]) * args.x[m * args.x_stride + k + d];
@@ -136,14 +146,14 @@ HWY_INLINE void AddRows(const GemvArgs& args, const GemvMatrix& matrix, std::int
   }
 }
 
-template <typename E, int kM>
+template <typename E>
 void ColumnsOf(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin,
                std::int64_t end) {
   constexpr int kDepth = 8;
-  constexpr std::int64_t kColumnBlock = kOutputBlock / kM / 64 * 64;
-  for (std::int64_t block = begin; block < end; block += kColumnBlock) {
-    const std::int64_t stop = std::min(block + kColumnBlock, end);
-    for (int m = 0; m < kM; ++m) {
+  const std::int64_t column_block = kOutputBlock / args.m / 64 * 64;
+  for (std::int64_t block = begin; block < end; block += column_block) {
+    const std::int64_t stop = std::min(block + column_block, end);
+    for (std::int64_t m = 0; m < args.m; ++m) {
       float* y = matrix.y + m * matrix.y_stride;
       if (!matrix.accumulate) std::fill(y + block, y + stop, 0.0f);
       if (matrix.bias == nullptr) continue;
@@ -151,42 +161,19 @@ void ColumnsOf(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begi
     }
     std::int64_t k = 0;
     for (; k + kDepth <= args.in; k += kDepth) {
-      AddRows<E, kM, kDepth>(args, matrix, k, block, stop);
+      AddRows<E, kDepth>(args, matrix, k, block, stop);
     }
-    for (; k < args.in; ++k) AddRows<E, kM, 1>(args, matrix, k, block, stop);
-  }
-}
-
-template <typename E, int kM>
-void Part(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin, std::int64_t end) {
-  if (matrix.transposed) {
-    ColumnsOf<E, kM>(args, matrix, begin, end);
-  } else {
-    RowsOf<E, kM>(args, matrix, begin, end);
+    for (; k < args.in; ++k) AddRows<E, 1>(args, matrix, k, block, stop);
   }
 }
 
 template <typename E>
-void PartForRows(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin,
-                 std::int64_t end) {
-  switch (args.m) {
-    case 1:
-      return Part<E, 1>(args, matrix, begin, end);
-    case 2:
-      return Part<E, 2>(args, matrix, begin, end);
-    case 3:
-      return Part<E, 3>(args, matrix, begin, end);
-    case 4:
-      return Part<E, 4>(args, matrix, begin, end);
-    case 5:
-      return Part<E, 5>(args, matrix, begin, end);
-    case 6:
-      return Part<E, 6>(args, matrix, begin, end);
-    case 7:
-      return Part<E, 7>(args, matrix, begin, end);
-    default:
-      return Part<E, 8>(args, matrix, begin, end);
-  }
+void Part(const GemvArgs& args, const GemvMatrix& matrix, std::int64_t begin, std::int64_t end) {
+  if (matrix.transposed) return ColumnsOf<E>(args, matrix, begin, end);
+  if (args.m == 1) return RowsOf<E, 1>(args, matrix, begin, end);
+  if (args.m == 2) return RowsOf<E, 2>(args, matrix, begin, end);
+  if (args.m <= 4) return RowsOf<E, 4>(args, matrix, begin, end);
+  RowsOf<E, 8>(args, matrix, begin, end);
 }
 
 // The rows of all matrices count as one sequence, each matrix rounded up to
@@ -206,13 +193,13 @@ void GemvImpl(const GemvArgs& args, const Worker& worker) {
     if (begin >= stop) continue;
     switch (matrix.dtype) {
       case DType::kBf16:
-        PartForRows<Bf16>(args, matrix, begin, stop);
+        Part<Bf16>(args, matrix, begin, stop);
         break;
       case DType::kF16:
-        PartForRows<F16>(args, matrix, begin, stop);
+        Part<F16>(args, matrix, begin, stop);
         break;
       default:
-        PartForRows<F32>(args, matrix, begin, stop);
+        Part<F32>(args, matrix, begin, stop);
         break;
     }
   }
