@@ -2,9 +2,10 @@
 
 #include <sys/utsname.h>
 
+#include <attune_commit.h>
+
 #include <fstream>
 
-#include <attune_commit.h>
 #include "base/strings.h"
 #include "cpu/cpu_backend.h"
 
