@@ -180,9 +180,11 @@ Status Trainer::FindCulprit(std::int64_t labels, std::string* reason) {
   for (std::size_t m = 0; m < batches_.size(); ++m) {
     Bucket& bucket = *buckets_[static_cast<std::size_t>(batches_[m].shape)];
     Feed(batches_[m], static_cast<std::int64_t>(m), labels);
+    // Gradients are looked at after a whole run: a search stops half-way.
+    ATTUNE_RETURN_IF_ERROR(bucket.executable->Run());
+    const std::string gradient = FirstNonFiniteGradient(bucket);
     ATTUNE_ASSIGN_OR_RETURN(const auto node, bucket.executable->FindNonFinite());
     if (!node) continue;
-    const std::string gradient = FirstNonFiniteGradient(bucket);
     *reason = gradient.empty()
                   ? StrCat("not finite: ", *node)
                   : StrCat("gradient of ", gradient, " is not finite, first at ", *node);
