@@ -22,6 +22,17 @@ std::string Fixed(double x, int digits) {
   return buffer;
 }
 
+// Points that an axis can show: a run that diverged, or a state that lies, has
+// others. ln(2^32) nats is 22.
+std::vector<LossPoint> Drawable(const std::vector<LossPoint>& points) {
+  constexpr double kMaxLoss = 1e6;
+  std::vector<LossPoint> out;
+  for (const LossPoint& point : points) {
+    if (point.loss >= 0 && point.loss <= kMaxLoss) out.push_back(point);
+  }
+  return out;
+}
+
 // The exponential average that a reader's eye would draw: a window of a
 // twentieth of the run, free of the bias towards its start.
 std::vector<LossPoint> Smoothed(const std::vector<LossPoint>& points) {
@@ -172,7 +183,8 @@ std::string CurveAsCsv(const LossCurve& curve) {
   return out;
 }
 
-std::string CurveAsSvg(const LossCurve& curve, const std::string& title) {
+std::string CurveAsSvg(const LossCurve& all, const std::string& title) {
+  const LossCurve curve{Drawable(all.training), Drawable(all.held_out)};
   const Axes axes(curve);
   std::string out = StrCat("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 ", kWidth, " ",
                            kHeight, "\" width=\"", kWidth, "\" height=\"", kHeight,

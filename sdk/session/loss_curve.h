@@ -22,8 +22,8 @@ struct LossCurve {
 std::string CurveAsCsv(const LossCurve& curve);
 
 // A self-contained SVG, readable on light and dark ground: training loss, its
-// exponential average, held-out loss, axes and a legend. A pure function of the
-// curve.
+// exponential average, held-out loss, axes and a legend. Losses that are no
+// number from 0 to a million are left out. A pure function of the curve.
 std::string CurveAsSvg(const LossCurve& curve, const std::string& title);
 
 }  // namespace attune

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace attune {
 namespace {
@@ -45,6 +46,21 @@ TEST(LossCurve, NothingAndOnePointCanBeDrawn) {
   const std::string svg = CurveAsSvg(one, "t");
   EXPECT_EQ(svg.find("nan"), std::string::npos);
   EXPECT_EQ(svg.find("inf"), std::string::npos);
+}
+
+// A last digit that is below the resolution of the number once made the grid
+// endless; the others have no place on any axis.
+TEST(LossCurve, WhatNoAxisCanShowIsLeftOut) {
+  LossCurve curve;
+  curve.training = {{1, 2.0}, {2, std::numeric_limits<double>::quiet_NaN()}};
+  curve.held_out = {{0, 3.0}, {1, std::numeric_limits<double>::infinity()}, {2, -5.0}};
+  LossCurve shown;
+  shown.training = {{1, 2.0}};
+  shown.held_out = {{0, 3.0}};
+  EXPECT_EQ(CurveAsSvg(curve, "t"), CurveAsSvg(shown, "t"));
+  LossCurve huge;
+  huge.training = {{1, 0x1p60}, {2, 0x1p60 + 512}};
+  EXPECT_EQ(CurveAsSvg(huge, "t"), CurveAsSvg({}, "t"));
 }
 
 }  // namespace
