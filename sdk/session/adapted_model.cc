@@ -1,5 +1,6 @@
 #include "session/adapted_model.h"
 
+#include <bit>
 #include <utility>
 
 #include "base/strings.h"
@@ -56,7 +57,8 @@ LoraSpec SpecOf(const PeftAdapter& adapter) {
 std::string KeyOf(const LoraSpec& spec) {
   std::string key;
   for (const LoraModule& module : spec.modules) {
-    key += StrCat(module.module, ":", module.rank, ":", module.scale, ";");
+    key += StrCat(module.module, ":", module.rank, ":", std::bit_cast<std::uint32_t>(module.scale),
+                  ";");
   }
   return key;
 }

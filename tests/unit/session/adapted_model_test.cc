@@ -107,6 +107,18 @@ TEST_P(Adapted, AnAdapterOfTheSameShapeTakesEffect) {
   for (std::size_t i = 0; i < after.size(); ++i) EXPECT_NEAR(after[i], base[i], 1e-5);
 }
 
+// Scales are compiled in: two that print alike are two.
+TEST_P(Adapted, ANearlyEqualScaleIsAnotherShape) {
+  CachedDecoder decoder(model_.get());
+  ASSERT_OK(model_->SetAdapter(adapter_));
+  ASSERT_OK(decoder.LogitsAfter(Expected("prompt")));
+  const std::int64_t compiled = model_->compiled();
+  for (auto& [module, pair] : adapter_.modules) pair.scale *= 1 + 1e-6;
+  ASSERT_OK(model_->SetAdapter(adapter_));
+  ASSERT_OK(decoder.LogitsAfter(Expected("prompt")));
+  EXPECT_GT(model_->compiled(), compiled);
+}
+
 TEST_P(Adapted, AnAdapterThatDoesNotFitChangesNothing) {
   PeftAdapter foreign = adapter_;
   foreign.modules["elsewhere.proj"] = foreign.modules.begin()->second;
