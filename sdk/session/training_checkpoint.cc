@@ -12,6 +12,8 @@ namespace attune {
 namespace {
 
 constexpr std::string_view kVersion = "1";
+// More than any run counts, and far from where counting on would overflow.
+constexpr std::int64_t kMaxCount = std::int64_t{1} << 53;
 constexpr const char* kTrainingCurve = "curve.training";
 constexpr const char* kHeldOutCurve = "curve.held_out";
 
@@ -34,8 +36,9 @@ Result<std::vector<LossPoint>> CurvePoints(const SafetensorsFile& file, const ch
   for (std::int64_t i = 0; i < view.shape[0]; ++i) {
     double row[2];
     std::memcpy(row, view.data + static_cast<std::size_t>(i) * sizeof row, sizeof row);
-    // Steps are counted: far below where a double skips integers.
-    if (!(row[0] >= 0 && row[0] < 0x1p53)) return DataLoss(StrCat(name, ": step ", row[0]));
+    if (!(row[0] >= 0 && row[0] <= static_cast<double>(kMaxCount))) {
+      return DataLoss(StrCat(name, ": step ", row[0], ", allowed 0 to ", kMaxCount));
+    }
     points.push_back({static_cast<std::int64_t>(row[0]), row[1]});
   }
   return points;
@@ -92,6 +95,9 @@ Result<TrainingProgress> ReadProgress(const SafetensorsMetadata& metadata, std::
   ATTUNE_RETURN_IF_ERROR(ParseHex(metadata, "fingerprint", &progress.fingerprint));
   for (const Counter& counter : CountersOf(&progress)) {
     ATTUNE_RETURN_IF_ERROR(ParseEntry(metadata, counter.key, counter.value));
+    if (*counter.value >= 0 && *counter.value <= kMaxCount) continue;
+    return DataLoss(
+        StrCat(counter.key, " in the metadata is ", *counter.value, ", allowed 0 to ", kMaxCount));
   }
   ATTUNE_RETURN_IF_ERROR(ParseEntry(metadata, "loss_scale", &progress.loss_scale));
   return progress;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstring>
 
 #include "base/strings.h"
 #include "cpu/cpu_backend.h"
@@ -159,6 +160,22 @@ TEST_F(PersonalizeTest, StoppingSavesTheStateAndResumingFinishesTheSameRun) {
   }
 }
 
+// The safetensors file with another number in its metadata.
+std::string WithCounter(const std::string& file, const std::string& key,
+                        const std::string& number) {
+  std::uint64_t size = 0;
+  std::memcpy(&size, file.data(), sizeof size);
+  std::string header = file.substr(sizeof size, size);
+  const std::string before = StrCat("\"", key, "\":\"");
+  const std::size_t at = header.find(before) + before.size();
+  header.replace(at, header.find('"', at) - at, number);
+  header.resize((header.size() + 7) / 8 * 8, ' ');
+  const std::uint64_t new_size = header.size();
+  std::string out(sizeof new_size, '\0');
+  std::memcpy(out.data(), &new_size, sizeof new_size);
+  return out + header + file.substr(sizeof size + size);
+}
+
 TEST_F(PersonalizeTest, ADamagedOrForeignStateIsRefused) {
   PersonalizeOptions options = Options();
   options.stop_at_step = 5;
@@ -175,6 +192,13 @@ TEST_F(PersonalizeTest, ADamagedOrForeignStateIsRefused) {
   other[base] = other[base] == '0' ? '1' : '0';
   testing::WriteFile(files_, directory_ / path, other);
   EXPECT_EQ(code(), StatusCode::kFailedPrecondition);
+  // Counting on from here would overflow.
+  for (const char* key : {"epoch", "tokens", "step"}) {
+    testing::WriteFile(files_, directory_ / path, WithCounter(good, key, "9223372036854775807"));
+    const Status status = Personalize(platform_, options).status();
+    EXPECT_EQ(status.code(), StatusCode::kDataLoss) << status.ToString();
+    EXPECT_NE(status.message().find(key), std::string::npos) << status.ToString();
+  }
   testing::WriteFile(files_, directory_ / path, good);
   options.seed += 1;
   EXPECT_EQ(code(), StatusCode::kFailedPrecondition);
