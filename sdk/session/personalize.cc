@@ -47,7 +47,7 @@ class Job {
     ATTUNE_RETURN_IF_ERROR(platform_.files->CreateDirectories(options_.output));
     ATTUNE_RETURN_IF_ERROR(StartOrResume());
     ATTUNE_RETURN_IF_ERROR(Train());
-    if (report_.finished) ATTUNE_RETURN_IF_ERROR(Write());
+    if (report_.finished) ATTUNE_RETURN_IF_ERROR(WriteOrSave());
     return std::move(report_);
   }
 
@@ -238,6 +238,13 @@ class Job {
     // A state from before the end would, when resumed, train the end again.
     const bool stale = platform_.files->Exists(state_path_);
     return stale || options_.checkpoint_every > 0 ? Save() : OkStatus();
+  }
+
+  // What cannot be written is not lost: a resume has only the writing to do.
+  Status WriteOrSave() {
+    Status written = Write();
+    if (!written.ok()) Save().Ignore();
+    return written;
   }
 
   const Platform& platform_;

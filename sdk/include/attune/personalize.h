@@ -138,8 +138,11 @@ struct PersonalizeReport {
 // Runs after every step; returning false saves the state and stops.
 using TrainingCallback = std::function<bool(const TrainingEvent&)>;
 
+// When the result cannot be written, the state is saved as if stopped early.
+//
 //   kInvalidArgument    an option out of range, or a file that is not what it
-//                       should be; nothing was written
+//                       should be; nothing was written. Or a trained weight that
+//                       `full_format` cannot hold
 //   kNotFound           a file is absent
 //   kResourceExhausted  over the memory budget; both numbers; nothing was written
 //   kFailedPrecondition the saved state is of another run, or training diverged

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 
 #include "base/strings.h"
 #include "cpu/cpu_backend.h"
@@ -204,6 +205,21 @@ TEST_F(PersonalizeTest, ADamagedOrForeignStateIsRefused) {
   EXPECT_EQ(code(), StatusCode::kFailedPrecondition);
   options.seed -= 1;
   EXPECT_EQ(code(), StatusCode::kOk);
+}
+
+TEST_F(PersonalizeTest, WhatCannotBeWrittenIsNotTrainedTwice) {
+  ASSERT_OK(Personalize(platform_, Options("straight")));
+  PersonalizeOptions options = Options("blocked");
+  const std::filesystem::path obstacle = directory_ / "blocked/adapter_model.safetensors";
+  ASSERT_OK(files_.CreateDirectories(obstacle / "inside"));
+  EXPECT_FALSE(Personalize(platform_, options).ok());
+  std::filesystem::remove_all(obstacle);
+  options.resume = true;
+  int steps = 0;
+  ASSERT_OK(Personalize(platform_, options, [&](const TrainingEvent&) { return ++steps > 0; }));
+  EXPECT_EQ(steps, 0);
+  EXPECT_TRUE(Read("blocked/adapter_model.safetensors") ==
+              Read("straight/adapter_model.safetensors"));
 }
 
 TEST_F(PersonalizeTest, RefusesWithBothNumbersAndWritesNothing) {
