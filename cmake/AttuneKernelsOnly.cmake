@@ -20,6 +20,8 @@ endif()
 set(INSTALL_GTEST OFF)
 add_subdirectory("${ATTUNE_GOOGLETEST}" googletest EXCLUDE_FROM_ALL)
 foreach(library gtest gmock)
+  # It has run-time type information and our tests do not: not UBSan's vptr.
+  target_compile_options(${library} PRIVATE -fno-sanitize=all)
   if(NOT TARGET GTest::${library})
     add_library(GTest::${library} ALIAS ${library})
   endif()

@@ -28,21 +28,19 @@ std::int64_t TargetNamed(const char* name) {
   return 0;
 }
 
-class ChooseTarget final : public ::testing::Environment {
- public:
-  void SetUp() override {
-    if (WantedTarget() == nullptr) return;
-    const std::int64_t target = TargetNamed(WantedTarget());
-    if (target == 0) GTEST_SKIP() << "no " << WantedTarget() << " on this processor";
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-  }
-};
-[[maybe_unused]] const auto* const kChooseTarget =
-    ::testing::AddGlobalTestEnvironment(new ChooseTarget);
+// Before main(), hence before any kernel has run and chosen for itself.
+bool ChooseTarget() {
+  const std::int64_t target = WantedTarget() == nullptr ? 0 : TargetNamed(WantedTarget());
+  if (target == 0) return false;
+  hwy::SetSupportedTargetsForTest(target);
+  hwy::GetChosenTarget().Update(target);
+  return true;
+}
+[[maybe_unused]] const bool kChosen = ChooseTarget();
 
 TEST(InstructionSet, IsTheOneAskedFor) {
   if (WantedTarget() == nullptr) GTEST_SKIP() << "ATTUNE_KERNEL_TARGET is not set";
+  if (!kChosen) GTEST_SKIP() << "no " << WantedTarget() << " on this processor";
   EXPECT_EQ(hwy::SupportedTargets(), TargetNamed(WantedTarget()));
 }
 #endif
