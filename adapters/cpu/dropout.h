@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "base/philox.h"
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 
 namespace attune::cpu {
 

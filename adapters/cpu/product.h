@@ -11,7 +11,7 @@
 
 #include "attune/status.h"
 #include "cpu/gemm/gemm.h"
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 
 namespace attune::cpu {
 

@@ -10,7 +10,7 @@
 #include <memory>
 #include <vector>
 
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 #include "graph/graph.h"
 
 namespace attune::cpu {

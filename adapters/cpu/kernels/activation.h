@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 
 namespace attune::cpu {
 

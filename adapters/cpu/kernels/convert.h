@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 #include "tensor/dtype.h"
 
 namespace attune::cpu {

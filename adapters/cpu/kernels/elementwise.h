@@ -1,7 +1,7 @@
 // Elementwise kernels on f32 and the bias pair (add to rows, sum of columns).
 //
 // Kernels (this whole folder): every worker calls the function with the same
-// arguments and it does that worker's share; see cpu/worker.h. They allocate
+// arguments and it does that worker's share; see worker.h. They allocate
 // nothing, check nothing but what ATTUNE_DCHECK sees, and give the same bits
 // for the same worker count. Pointers need the alignment of their element type
 // only. Unless said otherwise outputs may alias an input exactly (same
@@ -11,7 +11,7 @@
 
 #include <cstdint>
 
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 
 namespace attune::cpu {
 

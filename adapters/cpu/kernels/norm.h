@@ -7,7 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 
 namespace attune::cpu {
 

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "base/philox.h"
-#include "cpu/worker.h"
+#include "cpu/kernels/worker.h"
 #include "posix/thread_pool.h"
 #include "tensor/tensor.h"
 
