@@ -73,9 +73,9 @@ class Injector {
     const std::int64_t in = weight[transposed ? 0 : 1], out = weight[transposed ? 1 : 0];
     LoraBranch branch{module.module, kNoValue, kNoValue};
     branch.a = graph_->AddParameter(module.module + ".lora_A.weight",
-                                  {DType::kF32, {module.rank, in}}, true);
+                                    {DType::kF32, {module.rank, in}}, true);
     branch.b = graph_->AddParameter(module.module + ".lora_B.weight",
-                                  {DType::kF32, {out, module.rank}}, true);
+                                    {DType::kF32, {out, module.rank}}, true);
     ValueId x = Renamed(node.inputs[0]);
     if (spec_.dropout > 0) {
       x = builder_.Dropout(x, seed_, {spec_.dropout, static_cast<std::uint32_t>(branches->size())});
