@@ -110,7 +110,20 @@ void AddSchedule(const ScheduleConfig& schedule, Fnv1a* digest) {
   digest->Add(schedule.final_fraction);
 }
 
-std::uint64_t Fingerprint(const TrainConfig& config, const Sampler& sampler,
+// What the shapes of the trainables do not show: their scale and the dropout.
+void AddAdaptation(const Graph& graph, Fnv1a* digest) {
+  for (const Node& node : graph.nodes()) {
+    if (const auto* dropout = std::get_if<DropoutAttrs>(&node.attributes)) {
+      digest->Add(static_cast<double>(dropout->probability));
+    }
+    const auto* linear = std::get_if<LinearAttrs>(&node.attributes);
+    if (linear == nullptr || !graph.value(node.inputs[1]).trainable) continue;
+    digest->Add(static_cast<double>(linear->scale));
+  }
+}
+
+// REQUIRES: a graph as it was before recomputing, which a budget decides.
+std::uint64_t Fingerprint(const TrainConfig& config, const Sampler& sampler, const Graph& graph,
                           const std::vector<Trainable>& trainables) {
   Fnv1a digest;
   for (const BatchShape& shape : sampler.shapes()) {
@@ -137,6 +150,7 @@ std::uint64_t Fingerprint(const TrainConfig& config, const Sampler& sampler,
       digest.Add(static_cast<std::uint64_t>(trainable.shape[axis]));
     }
   }
+  AddAdaptation(graph, &digest);
   digest.Add(Digest(sampler.examples()));
   return digest.value();
 }
@@ -150,9 +164,9 @@ Result<Trainer::Plan> Trainer::MakePlan(const TrainerParts& parts, const TrainCo
   ATTUNE_ASSIGN_OR_RETURN(std::vector<Graph> graphs, BuildGraphs(parts, sampler));
   ATTUNE_ASSIGN_OR_RETURN(std::vector<Trainable> trainables, CommonTrainables(graphs));
   ApplyLoraPlus(config.lora_plus_ratio, &trainables);
+  const std::uint64_t fingerprint = Fingerprint(config, sampler, graphs[0], trainables);
   MemoryEstimate memory = FixedMemory(parts, config, trainables);
   ATTUNE_RETURN_IF_ERROR(FitBudget(parts, config, &graphs, &memory));
-  const std::uint64_t fingerprint = Fingerprint(config, sampler, trainables);
   return Plan{std::move(sampler), std::move(graphs), std::move(trainables), memory, fingerprint};
 }
 

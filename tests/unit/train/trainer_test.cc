@@ -140,6 +140,22 @@ TEST_F(TrainerTest, ResumesOnlyTheRunThatWasSaved) {
   }
   EXPECT_EQ(NewTrainer(config, false, 0, 11)->Resume(progress).code(),
             StatusCode::kFailedPrecondition);
+  EXPECT_EQ(NewTrainer(config, false, 0.5f)->Resume(progress).code(),
+            StatusCode::kFailedPrecondition);
+  TrainerParts parts = Parts();
+  parts.build = [](const BatchShape& shape) -> Result<Graph> {
+    ATTUNE_ASSIGN_OR_RETURN(Graph graph, TinyModel::Build(shape, true));
+    std::vector<Node> nodes = graph.nodes();
+    for (Node& node : nodes) {
+      if (auto* linear = std::get_if<LinearAttrs>(&node.attributes)) linear->scale *= 2;
+    }
+    graph.set_nodes(std::move(nodes));
+    return graph;
+  };
+  parts.frozen = {};
+  auto full = NewTrainer(config, true);
+  ASSERT_OK_AND_ASSIGN(auto scaled, Trainer::Create(parts, config, PatternExamples(12)));
+  EXPECT_EQ(scaled->Resume(full->state().progress).code(), StatusCode::kFailedPrecondition);
   TrainingProgress lying = progress;
   lying.updates = 7;
   EXPECT_EQ(NewTrainer(config)->Resume(lying).code(), StatusCode::kInvalidArgument);
