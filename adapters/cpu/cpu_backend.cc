@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <new>
 #include <set>
 
 #include "base/checked_math.h"
@@ -23,42 +24,57 @@ struct FreeAligned {
 };
 using Block = std::unique_ptr<std::byte[], FreeAligned>;
 
-// Not filled: pages that no run touches cost nothing.
-Block Allocate(std::int64_t bytes) {
-  return Block(static_cast<std::byte*>(
-      ::operator new (static_cast<std::size_t>(std::max<std::int64_t>(bytes, 64)),
-                      std::align_val_t{kTensorAlignment})));
-}
+// All that one executable needs besides weights. Not filled, but for the inputs:
+// pages that no run touches cost nothing.
+struct Blocks {
+  Block arena, slots, converted, shared, scratch;
+
+  // kResourceExhausted names the bytes that the system refused.
+  static Result<Blocks> Allocate(const LoweredProgram& lowered, int workers) {
+    Blocks blocks;
+    for (auto [block, bytes] : {std::pair{&blocks.arena, lowered.plan.bytes},
+                                {&blocks.slots, lowered.slot_bytes},
+                                {&blocks.converted, lowered.converted_bytes},
+                                {&blocks.shared, lowered.shared_bytes},
+                                {&blocks.scratch, lowered.scratch_bytes * workers}}) {
+      const auto size = static_cast<std::size_t>(std::max<std::int64_t>(bytes, 64));
+      block->reset(static_cast<std::byte*>(
+          ::operator new (size, std::align_val_t{kTensorAlignment}, std::nothrow)));
+      if (*block == nullptr) {
+        return ResourceExhausted(StrCat("the system refused ", size, " bytes of the ",
+                                        lowered.plan.bytes, " that the activations take"));
+      }
+    }
+    std::memset(blocks.slots.get(), 0, static_cast<std::size_t>(lowered.slot_bytes));
+    return blocks;
+  }
+};
 
 class CpuExecutable final : public Executable {
  public:
-  CpuExecutable(const Graph& graph, LoweredProgram lowered, Parallel& parallel,
+  CpuExecutable(const Graph& graph, LoweredProgram lowered, Blocks blocks, Parallel& parallel,
                 const MemoryReport& memory)
-      : graph_(graph), lowered_(std::move(lowered)), parallel_(parallel), memory_(memory) {
-    arena_ = Allocate(lowered_.plan.bytes);
-    slots_ = Allocate(lowered_.slot_bytes);
-    converted_ = Allocate(lowered_.converted_bytes);
-    shared_ = Allocate(lowered_.shared_bytes);
-    scratch_ = Allocate(lowered_.scratch_bytes * parallel.workers());
-    std::memset(slots_.get(), 0, static_cast<std::size_t>(lowered_.slot_bytes));
-    lowered_.program.SetRegion(Region::kArena, arena_.get());
-    lowered_.program.SetRegion(Region::kSlots, slots_.get());
-    lowered_.program.SetRegion(Region::kConverted, converted_.get());
-    lowered_.program.SetRegion(Region::kShared, shared_.get());
+      : graph_(graph),
+        lowered_(std::move(lowered)),
+        blocks_(std::move(blocks)),
+        parallel_(parallel),
+        memory_(memory) {
+    lowered_.program.SetRegion(Region::kArena, blocks_.arena.get());
+    lowered_.program.SetRegion(Region::kSlots, blocks_.slots.get());
+    lowered_.program.SetRegion(Region::kConverted, blocks_.converted.get());
+    lowered_.program.SetRegion(Region::kShared, blocks_.shared.get());
     bound_.resize(graph_.values().size(), nullptr);
     FindUnbound();
     for (std::size_t i = 0; i < bound_.size(); ++i) {
-      if (lowered_.slots[i] >= 0) bound_[i] = slots_.get() + lowered_.slots[i];
+      if (lowered_.slots[i] >= 0) bound_[i] = blocks_.slots.get() + lowered_.slots[i];
     }
   }
 
   Status KeepPacked(PackedWeights* cache) {
     for (const cpu::PackedUse& use : lowered_.packed) {
-      for (const auto& product : use.products) {
-        ATTUNE_ASSIGN_OR_RETURN(auto packed, cache->Get(use.weight, *product));
-        product->set_b(packed->data());
-        packed_.push_back(std::move(packed));
-      }
+      ATTUNE_ASSIGN_OR_RETURN(auto packed, cache->Get(use.weight, *use.product));
+      use.product->set_b(packed->data());
+      packed_.push_back(std::move(packed));
     }
     return OkStatus();
   }
@@ -145,7 +161,7 @@ class CpuExecutable final : public Executable {
   Worker MakeWorker(int index) const {
     return {index,
             parallel_.workers(),
-            {scratch_.get() + index * lowered_.scratch_bytes,
+            {blocks_.scratch.get() + index * lowered_.scratch_bytes,
              static_cast<std::size_t>(lowered_.scratch_bytes)},
             &parallel_};
   }
@@ -185,7 +201,7 @@ class CpuExecutable final : public Executable {
 
   const std::byte* AddressOf(ValueId id) const {
     const auto at = static_cast<std::size_t>(id);
-    if (lowered_.plan.offsets[at] >= 0) return arena_.get() + lowered_.plan.offsets[at];
+    if (lowered_.plan.offsets[at] >= 0) return blocks_.arena.get() + lowered_.plan.offsets[at];
     const ValueId root = lowered_.plan.storage[at];
     if (const auto& literal = graph_.value(root).literal) return literal->data();
     return bound_[static_cast<std::size_t>(root)];
@@ -223,9 +239,9 @@ class CpuExecutable final : public Executable {
 
   Graph graph_;
   LoweredProgram lowered_;
+  Blocks blocks_;
   Parallel& parallel_;
   MemoryReport memory_;
-  Block arena_, slots_, converted_, shared_, scratch_;
   std::vector<std::byte*> bound_;  // Storage of leaves that are not frozen.
   std::set<ValueId> unbound_;
   std::vector<std::shared_ptr<Tensor>> packed_;
@@ -241,7 +257,9 @@ class CpuBackend final : public Backend {
                                               const CompileOptions& options) override {
     ATTUNE_ASSIGN_OR_RETURN(LoweredProgram lowered, LowerChecked(graph, frozen, options));
     const MemoryReport memory = Report(lowered);
-    auto executable = std::make_unique<CpuExecutable>(graph, std::move(lowered), parallel_, memory);
+    ATTUNE_ASSIGN_OR_RETURN(Blocks blocks, Blocks::Allocate(lowered, parallel_.workers()));
+    auto executable = std::make_unique<CpuExecutable>(graph, std::move(lowered), std::move(blocks),
+                                                      parallel_, memory);
     ATTUNE_RETURN_IF_ERROR(executable->KeepPacked(&packed_));
     return std::unique_ptr<Executable>(std::move(executable));
   }
@@ -271,11 +289,9 @@ class CpuBackend final : public Backend {
     report.slot_bytes = lowered.slot_bytes;
     std::set<std::pair<const std::byte*, std::uint64_t>> counted;
     for (const cpu::PackedUse& use : lowered.packed) {
-      for (const auto& product : use.products) {
-        if (packed_.Has(use.weight, *product)) continue;
-        if (!counted.insert({use.weight, product->packed_layout()}).second) continue;
-        report.packed_bytes += static_cast<std::int64_t>(product->packed_bytes());
-      }
+      if (packed_.Has(use.weight, *use.product)) continue;
+      if (!counted.insert({use.weight, use.product->packed_layout()}).second) continue;
+      report.packed_bytes += static_cast<std::int64_t>(use.product->packed_bytes());
     }
     return report;
   }

@@ -219,7 +219,8 @@ bool JsonBuilder::IndexKeys(JsonContainer* container) {
       by_key, by_key + container->count,
       [members](std::uint32_t a, std::uint32_t b) { return members[a].key == members[b].key; });
   if (twice != by_key + container->count) {
-    return Fail(StrCat("key ", Quoted(members[*twice].key), " twice in one object"));
+    // The key may be somebody's text: it is not shown.
+    return Fail("the same key twice in one object");
   }
   container->by_key = by_key;
   return true;

@@ -14,17 +14,15 @@ const Status& StatusOf(const Result<T>& result) {
 }
 }  // namespace attune::testing
 
-#define ASSERT_OK(expression)                                              \
-  do {                                                                     \
-    const auto& attune_checked = (expression);                             \
-    ASSERT_TRUE(attune_checked.ok())                                       \
-        << ::attune::testing::StatusOf(attune_checked).ToString();         \
+#define ASSERT_OK(expression)                                                                   \
+  do {                                                                                          \
+    const auto& attune_checked = (expression);                                                  \
+    ASSERT_TRUE(attune_checked.ok()) << ::attune::testing::StatusOf(attune_checked).ToString(); \
   } while (false)
-#define EXPECT_OK(expression)                                              \
-  do {                                                                     \
-    const auto& attune_checked = (expression);                             \
-    EXPECT_TRUE(attune_checked.ok())                                       \
-        << ::attune::testing::StatusOf(attune_checked).ToString();         \
+#define EXPECT_OK(expression)                                                                   \
+  do {                                                                                          \
+    const auto& attune_checked = (expression);                                                  \
+    EXPECT_TRUE(attune_checked.ok()) << ::attune::testing::StatusOf(attune_checked).ToString(); \
   } while (false)
 #define ASSERT_OK_AND_ASSIGN(declaration, expression) \
   ASSERT_OK_AND_ASSIGN_INNER(ATTUNE_CONCAT(attune_result_, __LINE__), declaration, expression)

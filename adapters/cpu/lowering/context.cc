@@ -1,6 +1,7 @@
 #include "cpu/lowering/context.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/checked_math.h"
 
@@ -15,11 +16,15 @@ Context::Context(const Graph& graph, const FrozenParameters& frozen, const Compi
 }
 
 void Context::AssignSlots() {
+  std::set<ValueId> caches;
+  for (const Node& node : graph_.nodes()) {
+    if (node.op == OpKind::kCacheAppend) caches.insert(StorageOf(node.inputs[0]));
+  }
   out_.slots.assign(graph_.values().size(), -1);
   for (std::size_t i = 0; i < graph_.values().size(); ++i) {
     const Value& value = graph_.values()[i];
     // Caches are the caller's; they have no slot.
-    if (value.leaf != Leaf::kInput || IsCache(static_cast<ValueId>(i))) continue;
+    if (value.leaf != Leaf::kInput || caches.contains(static_cast<ValueId>(i))) continue;
     out_.slots[i] = out_.slot_bytes;
     out_.slot_bytes = RoundUp(out_.slot_bytes + value.type.bytes(), 64);
   }
@@ -33,12 +38,6 @@ void Context::FindRead() {
   for (const NamedValue& output : graph_.outputs()) {
     read_[static_cast<std::size_t>(output.value)] = true;
   }
-}
-
-bool Context::IsCache(ValueId id) const {
-  return std::any_of(graph_.nodes().begin(), graph_.nodes().end(), [&](const Node& node) {
-    return node.op == OpKind::kCacheAppend && node.inputs[0] == id;
-  });
 }
 
 const std::byte* Context::FrozenData(ValueId id) const {
@@ -76,8 +75,8 @@ void Context::NeedConverted(std::int64_t bytes) {
   out_.converted_bytes = std::max(out_.converted_bytes, RoundUp(bytes, 64));
 }
 
-void Context::UsePacked(const std::byte* weight, std::vector<std::shared_ptr<Product>> products) {
-  out_.packed.push_back({weight, std::move(products)});
+void Context::UsePacked(const std::byte* weight, std::shared_ptr<Product> product) {
+  out_.packed.push_back({weight, std::move(product)});
 }
 
 void Context::CheckIndices(ValueId ids, std::int64_t limit) {

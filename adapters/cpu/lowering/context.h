@@ -66,8 +66,8 @@ class Context {
   void NeedScratch(std::size_t bytes);  // Of each worker.
   void NeedShared(std::size_t bytes);   // Of one instruction.
   void NeedConverted(std::int64_t bytes);
-  // `products` read `weight` in packed form.
-  void UsePacked(const std::byte* weight, std::vector<std::shared_ptr<Product>> products);
+  // `product` reads `weight` in packed form.
+  void UsePacked(const std::byte* weight, std::shared_ptr<Product> product);
   // Elements of `ids`, if it is an input, must be in [0, limit) at every run.
   void CheckIndices(ValueId ids, std::int64_t limit);
 
@@ -80,7 +80,6 @@ class Context {
  private:
   void AssignSlots();
   void FindRead();
-  bool IsCache(ValueId id) const;
 
   const Graph& graph_;
   const FrozenParameters& frozen_;

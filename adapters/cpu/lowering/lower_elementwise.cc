@@ -25,7 +25,7 @@ Status LowerScale(Context& ctx, const Node& node) {
   return OkStatus();
 }
 
-static Activation KindOf(UnaryFunction function) {
+Activation KindOf(UnaryFunction function) {
   switch (function) {
     case UnaryFunction::kSilu:
       return Activation::kSilu;

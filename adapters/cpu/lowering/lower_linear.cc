@@ -153,7 +153,7 @@ Status LowerLinear(Context& ctx, const Node& node) {
   ATTUNE_ASSIGN_OR_RETURN(auto product, Product::Create(spec, ctx.workers()));
   PointOperand(ctx, product, true, x, 0);
   if (packed) {
-    ctx.UsePacked(frozen, {product});
+    ctx.UsePacked(frozen, product);
   } else {
     ctx.WithAddress(w, [product](std::byte* p) { product->set_b(p); });
   }

@@ -11,12 +11,14 @@ void PointHeadWeight(Context& ctx, const std::shared_ptr<HeadLoss>& head, ValueI
     return;
   }
   for (std::size_t i = 0; i < head->sizes(); ++i) {
-    ctx.UsePacked(frozen, {head->logits_product(i)});
-    if (spec.gradient) ctx.UsePacked(frozen, {head->dx_product(i)});
+    ctx.UsePacked(frozen, head->logits_product(i));
+    if (spec.gradient) ctx.UsePacked(frozen, head->dx_product(i));
   }
 }
 
-Status LowerHeadLoss(Context& ctx, const Node& node) {
+}  // namespace
+
+Status LowerLosses(Context& ctx, const Node& node) {
   const bool forward = node.op != OpKind::kLinearCrossEntropyGrad;
   const bool backward = node.op != OpKind::kLinearCrossEntropy;
   const ValueId x = node.inputs[0], w = node.inputs[1];
@@ -50,21 +52,6 @@ Status LowerHeadLoss(Context& ctx, const Node& node) {
   if (spec.weight_gradient) ctx.Point(&at->dw, node.outputs[forward ? 3 : 1]);
   PointHeadWeight(ctx, head, w, frozen, spec);
   return OkStatus();
-}
-
-}  // namespace
-
-Status LowerLosses(Context& ctx, const Node& node) {
-  switch (node.op) {
-    case OpKind::kLinearCrossEntropy:
-      return LowerHeadLoss(ctx, node);
-    case OpKind::kLinearCrossEntropyGrad:
-      return LowerHeadLoss(ctx, node);
-    case OpKind::kLinearCrossEntropyJoint:
-      return LowerHeadLoss(ctx, node);
-    default:
-      return Unsupported("no kernel");
-  }
 }
 
 }  // namespace attune::cpu

@@ -16,10 +16,10 @@
 
 namespace attune::cpu {
 
-// A frozen weight that one or more products read in packed form.
+// A frozen weight that a product reads in packed form.
 struct PackedUse {
   const std::byte* weight = nullptr;
-  std::vector<std::shared_ptr<Product>> products;  // Of one layout.
+  std::shared_ptr<Product> product;
 };
 
 // An input whose elements index a table: checked against `limit` every run.

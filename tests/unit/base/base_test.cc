@@ -31,9 +31,7 @@ TEST(Status, AnErrorTravelsUpWithItsMessage) {
   EXPECT_EQ(std::move(Half(1)).status().WithContext("call").message(), "call: 1 is odd");
 }
 
-TEST(StatusDeathTest, ReadingTheValueOfAnErrorAborts) {
-  EXPECT_DEATH((void)*Half(3), "3 is odd");
-}
+TEST(StatusDeathTest, ReadingTheValueOfAnErrorAborts) { EXPECT_DEATH((void)*Half(3), "3 is odd"); }
 
 TEST(CheckedMath, OverflowIsAnAnswer) {
   EXPECT_EQ(CheckedMul<std::uint64_t>(1u << 31, 2), std::uint64_t{1} << 32);
@@ -54,11 +52,11 @@ TEST(Half, EveryF16SurvivesARoundTrip) {
 }
 
 TEST(Half, RoundsToNearestEven) {
-  EXPECT_EQ(F16FromF32(1.0f + 0x1p-11f), 0x3c00);             // Tie: down to even.
-  EXPECT_EQ(F16FromF32(1.0f + 3 * 0x1p-11f), 0x3c02);         // Tie: up to even.
-  EXPECT_EQ(F16FromF32(65519.0f), 0x7bff);                    // Largest finite.
-  EXPECT_EQ(F16FromF32(65520.0f), 0x7c00);                    // Ties away into infinity.
-  EXPECT_EQ(F16FromF32(0x1p-25f), 0x0000);                    // Half the least subnormal.
+  EXPECT_EQ(F16FromF32(1.0f + 0x1p-11f), 0x3c00);      // Tie: down to even.
+  EXPECT_EQ(F16FromF32(1.0f + 3 * 0x1p-11f), 0x3c02);  // Tie: up to even.
+  EXPECT_EQ(F16FromF32(65519.0f), 0x7bff);             // Largest finite.
+  EXPECT_EQ(F16FromF32(65520.0f), 0x7c00);             // Ties away into infinity.
+  EXPECT_EQ(F16FromF32(0x1p-25f), 0x0000);             // Half the least subnormal.
   EXPECT_EQ(Bf16FromF32(1.0f + 0x1p-8f), 0x3f80);
   EXPECT_EQ(Bf16FromF32(1.0f + 3 * 0x1p-8f), 0x3f82);
   EXPECT_TRUE(std::isnan(F32FromBf16(Bf16FromF32(std::numeric_limits<float>::quiet_NaN()))));
