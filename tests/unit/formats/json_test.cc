@@ -83,7 +83,7 @@ TEST(Json, ANulByteDoesNotHideWhatFollows) {
 
 TEST(Json, RefusesAKeyGivenTwice) {
   EXPECT_THAT(ParseError(R"({"a": 1, "b": {"c": 1, "c": 2}})"),
-              HasSubstr("byte 30 of 31: key 'c' twice"));
+              HasSubstr("byte 30 of 31: the same key twice"));
   EXPECT_EQ(ParseError(R"({"a": {"c": 1}, "b": {"c": 2}})"), "no error");
 }
 

@@ -125,7 +125,7 @@ TEST(PeftConfig, BoundsNumbersAndTypes) {
   EXPECT_THAT(ErrorOf(R"("rank_pattern":{"q":0})").message(), HasSubstr("rank_pattern.q: is 0"));
   EXPECT_THAT(ErrorOf(R"("rank_pattern":[])").message(), HasSubstr("rank_pattern: is a list"));
   EXPECT_THAT(ErrorOf(R"("use_rslora":1)").message(), HasSubstr("use_rslora"));
-  EXPECT_THAT(ErrorOf(R"("r":1,"r":2)").message(), HasSubstr("key 'r' twice"));
+  EXPECT_THAT(ErrorOf(R"("r":1,"r":2)").message(), HasSubstr("the same key twice"));
   EXPECT_THAT(ParsePeftConfig("[]").status().message(), HasSubstr("top level: is a list"));
   EXPECT_THAT(ParsePeftConfig("{}").status().message(), HasSubstr("peft_type: absent"));
 }
