@@ -36,7 +36,10 @@ Result<std::shared_ptr<Product>> Product::Create(const ProductSpec& spec, int wo
 }
 
 Status Product::Init(int workers) {
-  const bool by_columns = spec_.n >= 2 * kColumnGrain * workers || spec_.n >= spec_.m;
+  // Workers that share columns each read all of A, workers that share rows all
+  // of B: weight gradients have the larger A.
+  const bool tall = spec_.transpose_a && spec_.m > spec_.n;
+  const bool by_columns = !tall && (spec_.n >= 2 * kColumnGrain * workers || spec_.n >= spec_.m);
   std::size_t packed_offset = 0;
   for (int worker = 0; worker < workers; ++worker) {
     Share share;
