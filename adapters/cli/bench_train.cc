@@ -45,7 +45,7 @@ TrainConfig ConfigOf(const TrainBench& options, std::int64_t length, std::int64_
   config.schedule.decay = Decay::kConstant;
   config.schedule.total_steps = options.bench.warmup + options.bench.rounds;
   config.clip_norm = 0;
-  config.reserved_bytes = copied_bytes;
+  config.reserved_bytes = kProcessBytes + copied_bytes;
   config.compile.pack_weights = options.compute.pack;
   if (options.compute.arithmetic() == Arithmetic::kBf16) {
     config.compile.precision = Precision::kBf16;

@@ -104,7 +104,7 @@ class Job {
             .sampler;
     CompileOptions compile = config.compile;
     compile.pack_weights = false;
-    config.reserved_bytes = base_.copied_bytes;
+    config.reserved_bytes = kProcessBytes + base_.copied_bytes;
     if (!held_out_.empty()) {
       ATTUNE_ASSIGN_OR_RETURN(const std::int64_t bytes,
                               Evaluator::PredictBytes(testing, layout, compile, held_out_));

@@ -75,6 +75,11 @@ struct TrainConfig {
   std::int64_t reserved_bytes = 0;
 };
 
+// What a training process takes besides the plan: its libraries' data, graphs,
+// generated code, and the buffers that a GEMM library keeps to itself. Measured:
+// 8 to 15 MiB on models of 15 to 110 M parameters (docs/performance.md).
+inline constexpr std::int64_t kProcessBytes = std::int64_t{12} << 20;
+
 // What training will take, known before anything is allocated.
 struct MemoryEstimate {
   std::int64_t arena_bytes = 0;     // Activations and gradients, all shapes.
