@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <set>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -68,17 +69,32 @@ TensorView ViewOf(TrainingState& state, const std::string& name) {
   return {};
 }
 
+// The trained modules as a list, which every reader of adapters takes: some know
+// neither PEFT's "all-linear" nor its regular expressions.
+TargetNames ListedTargets(const TargetModules& asked, const LoraSpec& lora) {
+  if (const auto* names = std::get_if<TargetNames>(&asked)) return *names;
+  const bool all = std::holds_alternative<TargetAllLinear>(asked);
+  std::set<std::string> listed;
+  for (const LoraModule& module : lora.modules) {
+    const auto dot = all ? module.module.rfind('.') : std::string::npos;
+    listed.insert(dot == std::string::npos ? module.module : module.module.substr(dot + 1));
+  }
+  return {listed.begin(), listed.end()};
+}
+
 }  // namespace
 
 Status WriteAdapter(FileSystem& files, const std::string& directory, const PeftConfig& peft,
                     const LoraSpec& lora, TrainingState& state,
                     const SafetensorsMetadata& provenance) {
+  PeftConfig written = peft;
+  written.target_modules = ListedTargets(peft.target_modules, lora);
   std::map<std::string, LoraPair> pairs;
   for (const LoraModule& module : lora.modules) {
     pairs[module.module] = {ViewOf(state, module.module + ".lora_A.weight"),
                             ViewOf(state, module.module + ".lora_B.weight"), module.scale};
   }
-  return WritePeftAdapter(files, directory, peft, pairs, provenance);
+  return WritePeftAdapter(files, directory, written, pairs, provenance);
 }
 
 Status WriteModel(FileSystem& files, const std::string& directory, const std::string& source,

@@ -55,6 +55,27 @@ class PersonalizeTest : public ::testing::Test {
   testing::TemporaryDirectory directory_;
 };
 
+// Some readers of adapters take target_modules as a list only.
+TEST_F(PersonalizeTest, WritesTheTrainedModulesAsAList) {
+  PersonalizeOptions options = Options();
+  options.steps = 1;
+  ASSERT_OK(Personalize(platform_, options));
+  ASSERT_OK_AND_ASSIGN(const PeftAdapter all, ReadPeftAdapter(files_, directory_ / "out"));
+  const auto* suffixes = std::get_if<TargetNames>(&all.config.target_modules);
+  ASSERT_NE(suffixes, nullptr);
+  EXPECT_EQ(*suffixes, (TargetNames{"down_proj", "gate_proj", "k_proj", "o_proj", "q_proj",
+                                    "up_proj", "v_proj"}));
+
+  options = Options("by_pattern");
+  options.steps = 1;
+  options.target_pattern = R"(model\.layers\.0\..*\.q_proj)";
+  ASSERT_OK(Personalize(platform_, options));
+  ASSERT_OK_AND_ASSIGN(const PeftAdapter one, ReadPeftAdapter(files_, directory_ / "by_pattern"));
+  const auto* paths = std::get_if<TargetNames>(&one.config.target_modules);
+  ASSERT_NE(paths, nullptr);
+  EXPECT_EQ(*paths, TargetNames{"model.layers.0.self_attn.q_proj"});
+}
+
 TEST_F(PersonalizeTest, AnAdapterPredictsItsUserBetterThanTheBase) {
   std::int64_t events = 0, tested = 0;
   ASSERT_OK_AND_ASSIGN(const PersonalizeReport report,
