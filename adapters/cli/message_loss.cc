@@ -7,6 +7,7 @@
 #include "formats/peft.h"
 #include "models/weights.h"
 #include "session/adapted_model.h"
+#include "session/model_tokenizer.h"
 #include "session/platform.h"
 #include "session/prefill.h"
 #include "text/tokenizer.h"
@@ -14,12 +15,6 @@
 
 namespace attune {
 namespace {
-
-std::string DirectoryOf(FileSystem& files, const std::string& path) {
-  if (files.IsDirectory(path)) return path;
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
 
 void Fill(const Example& example, const LossRun& run) {
   const auto rows = static_cast<std::int64_t>(example.ids.size()) - 1;
@@ -52,8 +47,7 @@ Result<MessageLoss> MeasureMessages(const Platform& platform, const ModelOptions
   ATTUNE_ASSIGN_OR_RETURN(const LanguageModelWeights weights, LoadModel(files, options.model));
   ATTUNE_ASSIGN_OR_RETURN(
       const auto tokenizer,
-      Tokenizer::Open(files, options.tokenizer.empty() ? DirectoryOf(files, options.model)
-                                                       : options.tokenizer));
+      OpenModelTokenizer(files, options.model, options.tokenizer, weights.config));
   CompileOptions compile;
   compile.pack_weights = options.compute.pack;
   if (options.compute.arithmetic() == Arithmetic::kBf16) compile.precision = Precision::kBf16;

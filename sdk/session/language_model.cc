@@ -11,6 +11,7 @@
 #include "models/weights.h"
 #include "session/adapted_model.h"
 #include "session/cached_decoder.h"
+#include "session/model_tokenizer.h"
 #include "session/platform.h"
 #include "session/sampling.h"
 #include "session/scoring.h"
@@ -21,18 +22,6 @@ namespace attune {
 namespace {
 
 using Ids = std::vector<std::int32_t>;
-
-std::string DirectoryOf(FileSystem& fs, const std::string& path) {
-  if (fs.IsDirectory(path)) return path;
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
-Status CheckVocabulary(const Tokenizer& tokenizer, const DecoderConfig& config) {
-  if (tokenizer.vocab_size() <= config.vocabulary) return OkStatus();
-  return InvalidArgument(StrCat("the tokenizer has ", tokenizer.vocab_size(), " tokens, the model ",
-                                config.vocabulary));
-}
 
 // The end of a sequence that is too long, cut in coarse steps so that a text
 // that grows keeps its beginning for a while, and with it what is cached. The
@@ -213,10 +202,8 @@ Result<std::unique_ptr<LanguageModel>> LanguageModel::Open(const Platform& platf
     return InvalidArgument(StrCat("context_tokens ", options.context_tokens, ", allowed 1 and up"));
   }
   ATTUNE_ASSIGN_OR_RETURN(LanguageModelWeights weights, LoadModel(*platform.files, path));
-  const std::string beside =
-      options.tokenizer.empty() ? DirectoryOf(*platform.files, path) : options.tokenizer;
-  ATTUNE_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Open(*platform.files, beside));
-  ATTUNE_RETURN_IF_ERROR(CheckVocabulary(*tokenizer, weights.config));
+  ATTUNE_ASSIGN_OR_RETURN(
+      auto tokenizer, OpenModelTokenizer(*platform.files, path, options.tokenizer, weights.config));
   auto impl = std::make_unique<Impl>(platform, std::move(weights), std::move(tokenizer), options);
   return std::unique_ptr<LanguageModel>(new LanguageModel(std::move(impl)));
 }

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "session/dataset.h"
+#include "session/model_tokenizer.h"
 #include "session/platform.h"
 #include "session/training_checkpoint.h"
 #include "session/training_output.h"
@@ -15,12 +16,6 @@
 
 namespace attune {
 namespace {
-
-std::string DirectoryOf(FileSystem& files, const std::string& path) {
-  if (files.IsDirectory(path)) return path;
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
 
 // At most `limit` messages, evenly chosen.
 std::vector<Message> Thinned(std::vector<Message> messages, std::int64_t limit) {
@@ -55,13 +50,9 @@ class Job {
   Status OpenModel() {
     ATTUNE_ASSIGN_OR_RETURN(base_, OpenBase(*platform_.files, options_));
     ATTUNE_ASSIGN_OR_RETURN(row_length_, RowLength(options_, base_.config));
-    const std::string beside = options_.tokenizer.empty()
-                                   ? DirectoryOf(*platform_.files, options_.model)
-                                   : options_.tokenizer;
-    ATTUNE_ASSIGN_OR_RETURN(tokenizer_, Tokenizer::Open(*platform_.files, beside));
-    if (tokenizer_->vocab_size() <= base_.config.vocabulary) return OkStatus();
-    return InvalidArgument(StrCat("the tokenizer has ", tokenizer_->vocab_size(),
-                                  " tokens, the model ", base_.config.vocabulary));
+    ATTUNE_ASSIGN_OR_RETURN(tokenizer_, OpenModelTokenizer(*platform_.files, options_.model,
+                                                           options_.tokenizer, base_.config));
+    return OkStatus();
   }
 
   Status ReadMessages() {
@@ -228,8 +219,9 @@ class Job {
   Status Write() {
     FileSystem& files = *platform_.files;
     if (options_.full) {
-      ATTUNE_RETURN_IF_ERROR(WriteModel(files, options_.output, DirectoryOf(files, options_.model),
-                                        options_.full_format, trainer_->state(), Provenance()));
+      ATTUNE_RETURN_IF_ERROR(WriteModel(files, options_.output,
+                                        ModelDirectory(files, options_.model), options_.full_format,
+                                        trainer_->state(), Provenance()));
     } else {
       ATTUNE_RETURN_IF_ERROR(
           WriteAdapter(files, options_.output, peft_, lora_, trainer_->state(), Provenance()));
