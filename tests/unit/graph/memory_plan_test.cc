@@ -229,6 +229,23 @@ TEST(MemoryPlan, AnOutputIsNeverWrittenOver) {
   EXPECT_EQ(plan.bytes, 2 * 4 * 16 * 4);
 }
 
+// h W^T + h reads h to the end: the sum cannot be made where h lies.
+TEST(MemoryPlan, AGemmDoesNotAccumulateOverItsOwnOperand) {
+  Graph graph;
+  GraphBuilder builder(&graph);
+  const ValueId x = graph.AddInput("x", {DType::kF32, {4, 4}});
+  const ValueId w = graph.AddParameter("w", {DType::kF32, {4, 4}}, true);
+  const ValueId h = builder.Scale(x, 2.0f);
+  graph.AddOutput("y", builder.Add(builder.Linear(h, w), h));
+  ASSERT_OK(builder.status());
+  FuseAccumulate(&graph);
+  ASSERT_EQ(graph.nodes().size(), 2u);
+  ASSERT_EQ(AccumulateInput(graph.nodes()[1]), 2);
+  const MemoryPlan plan = PlanMemory(graph);
+  const ValueId y = graph.nodes()[1].outputs[0];
+  EXPECT_NE(plan.offsets[static_cast<std::size_t>(y)], plan.offsets[static_cast<std::size_t>(h)]);
+}
+
 TEST(MemoryPlan, LeavesAndTheirReshapesTakeNothing) {
   Graph graph;
   GraphBuilder builder(&graph);
