@@ -27,10 +27,11 @@ struct TrainBench {
 };
 
 // Rows of a fixed rule, every token but the first of each a label.
-std::vector<Example> Rows(std::int64_t batch, std::int64_t length, std::int64_t vocabulary) {
-  std::vector<Example> rows(static_cast<std::size_t>(batch));
+std::vector<TrainingExample> Rows(std::int64_t batch, std::int64_t length,
+                                  std::int64_t vocabulary) {
+  std::vector<TrainingExample> rows(static_cast<std::size_t>(batch));
   std::int64_t index = 0;
-  for (Example& row : rows) {
+  for (TrainingExample& row : rows) {
     for (std::int64_t i = 0; i <= length; ++i) row.ids.push_back(BenchToken(index++, vocabulary));
   }
   return rows;

@@ -16,7 +16,7 @@
 namespace attune {
 namespace {
 
-void Fill(const Example& example, const LossRun& run) {
+void Fill(const TrainingExample& example, const LossRun& run) {
   const auto rows = static_cast<std::int64_t>(example.ids.size()) - 1;
   for (std::size_t i = 0; i < run.ids.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
@@ -28,7 +28,7 @@ void Fill(const Example& example, const LossRun& run) {
   }
 }
 
-Result<double> NatsOf(AdaptedModel& model, const Example& example) {
+Result<double> NatsOf(AdaptedModel& model, const TrainingExample& example) {
   const auto rows = static_cast<std::int64_t>(example.ids.size()) - 1;
   const std::int64_t length = std::min(std::max(CoveringRunSize(rows), rows), model.capacity());
   ATTUNE_ASSIGN_OR_RETURN(LossRun * run, model.Loss(length));
@@ -59,7 +59,7 @@ Result<MessageLoss> MeasureMessages(const Platform& platform, const ModelOptions
   }
   ATTUNE_ASSIGN_OR_RETURN(const auto examples, EncodeMessages(*tokenizer, messages, window + 1));
   MessageLoss loss;
-  for (const Example& example : examples) {
+  for (const TrainingExample& example : examples) {
     if (!go_on()) return Cancelled("measuring the loss stopped");
     ATTUNE_ASSIGN_OR_RETURN(const double nats, NatsOf(model, example));
     loss.nats += nats;

@@ -166,7 +166,8 @@ Conversation Render(const Tokenizer& tokenizer, const std::vector<Turn>& turns) 
 }
 
 Status AppendPieces(const Tokenizer& tokenizer,
-                    const std::vector<std::pair<std::string, bool>>& pieces, Example* example) {
+                    const std::vector<std::pair<std::string, bool>>& pieces,
+                    TrainingExample* example) {
   for (const auto& [text, control] : pieces) {
     ATTUNE_ASSIGN_OR_RETURN(const auto ids, tokenizer.Encode(text, {.add_special_tokens = false,
                                                                     .parse_special = control}));
@@ -231,8 +232,8 @@ DatasetSplit SplitByTime(Dataset dataset, double fraction) {
   return split;
 }
 
-Result<Example> EncodeMessage(const Tokenizer& tokenizer, const Message& message) {
-  Example example;
+Result<TrainingExample> EncodeMessage(const Tokenizer& tokenizer, const Message& message) {
+  TrainingExample example;
   Conversation parts;
   if (message.turns.empty()) {
     if (!message.prompt.empty()) parts.prompt.emplace_back(message.prompt, false);
@@ -248,13 +249,14 @@ Result<Example> EncodeMessage(const Tokenizer& tokenizer, const Message& message
   return example;
 }
 
-Result<std::vector<Example>> EncodeMessages(const Tokenizer& tokenizer,
-                                            const std::vector<Message>& messages,
-                                            std::int64_t window) {
-  std::vector<Example> examples;
+Result<std::vector<TrainingExample>> EncodeMessages(const Tokenizer& tokenizer,
+                                                    const std::vector<Message>& messages,
+                                                    std::int64_t window) {
+  std::vector<TrainingExample> examples;
   for (const Message& message : messages) {
-    ATTUNE_ASSIGN_OR_RETURN(const Example example, EncodeMessage(tokenizer, message));
-    for (Example& piece : SplitIntoWindows(example, window)) examples.push_back(std::move(piece));
+    ATTUNE_ASSIGN_OR_RETURN(const TrainingExample example, EncodeMessage(tokenizer, message));
+    for (TrainingExample& piece : SplitIntoWindows(example, window))
+      examples.push_back(std::move(piece));
   }
   return examples;
 }

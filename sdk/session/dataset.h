@@ -69,12 +69,12 @@ DatasetSplit SplitByTime(Dataset dataset, double fraction);
 // yields control tokens. Of a conversation the last turn is learned; turns are
 // written in ChatML where the vocabulary has <|im_start|> and <|im_end|>, else
 // as "role: content" lines.
-Result<Example> EncodeMessage(const Tokenizer& tokenizer, const Message& message);
+Result<TrainingExample> EncodeMessage(const Tokenizer& tokenizer, const Message& message);
 
 // All messages, cut into windows of `window` tokens; those without a label are
 // left out.
-Result<std::vector<Example>> EncodeMessages(const Tokenizer& tokenizer,
-                                            const std::vector<Message>& messages,
-                                            std::int64_t window);
+Result<std::vector<TrainingExample>> EncodeMessages(const Tokenizer& tokenizer,
+                                                    const std::vector<Message>& messages,
+                                                    std::int64_t window);
 
 }  // namespace attune

@@ -246,7 +246,7 @@ class Job {
   LanguageModelWeights base_;
   std::unique_ptr<Tokenizer> tokenizer_;
   std::int64_t row_length_ = 0;
-  std::vector<Example> train_, held_out_;
+  std::vector<TrainingExample> train_, held_out_;
   PeftConfig peft_;
   LoraSpec lora_;  // Names no module when every weight is trained.
   std::unique_ptr<Trainer> trainer_;

@@ -21,7 +21,7 @@ Evaluator::~Evaluator() = default;
 
 namespace {
 
-Result<Sampler> InOrder(const SamplerConfig& config, std::vector<Example> examples) {
+Result<Sampler> InOrder(const SamplerConfig& config, std::vector<TrainingExample> examples) {
   SamplerConfig in_order = config;
   in_order.shuffle = false;
   return Sampler::Create(std::move(examples), in_order);
@@ -38,7 +38,7 @@ Result<Graph> ForwardGraph(const TrainerParts& parts, const BatchShape& shape) {
 Result<std::int64_t> Evaluator::PredictBytes(const TrainerParts& parts,
                                              const SamplerConfig& sampler,
                                              const CompileOptions& options,
-                                             const std::vector<Example>& examples) {
+                                             const std::vector<TrainingExample>& examples) {
   ATTUNE_ASSIGN_OR_RETURN(const Sampler laid_out, InOrder(sampler, examples));
   std::int64_t bytes = 0;
   for (const BatchShape& shape : laid_out.shapes()) {
@@ -53,7 +53,7 @@ Result<std::int64_t> Evaluator::PredictBytes(const TrainerParts& parts,
 Result<std::unique_ptr<Evaluator>> Evaluator::Create(const TrainerParts& parts,
                                                      const SamplerConfig& sampler,
                                                      const CompileOptions& options,
-                                                     std::vector<Example> examples) {
+                                                     std::vector<TrainingExample> examples) {
   ATTUNE_ASSIGN_OR_RETURN(Sampler laid_out, InOrder(sampler, std::move(examples)));
   auto evaluator = std::unique_ptr<Evaluator>(new Evaluator(std::move(laid_out)));
   for (const BatchShape& shape : evaluator->sampler_.shapes()) {

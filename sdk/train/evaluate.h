@@ -31,12 +31,12 @@ class Evaluator {
   static Result<std::unique_ptr<Evaluator>> Create(const TrainerParts& parts,
                                                    const SamplerConfig& sampler,
                                                    const CompileOptions& options,
-                                                   std::vector<Example> examples);
+                                                   std::vector<TrainingExample> examples);
 
   // Private memory that Create() would take.
   static Result<std::int64_t> PredictBytes(const TrainerParts& parts, const SamplerConfig& sampler,
                                            const CompileOptions& options,
-                                           const std::vector<Example>& examples);
+                                           const std::vector<TrainingExample>& examples);
 
   ~Evaluator();
   Evaluator(const Evaluator&) = delete;

@@ -1,4 +1,4 @@
-// An Example is one tokenised text to learn from.
+// A TrainingExample is one tokenised text to learn from.
 
 #pragma once
 
@@ -8,7 +8,7 @@
 
 namespace attune {
 
-struct Example {
+struct TrainingExample {
   std::vector<std::int32_t> ids;
   // Tokens before this one carry no loss: 1 learns the whole text, the length
   // of the prompt learns the answer only. The first token of a text is never a
@@ -26,13 +26,13 @@ struct Example {
 // window repeats the last token of the one before, so that every label is
 // predicted exactly once; windows without a label are left out.
 // REQUIRES: window >= 2.
-std::vector<Example> SplitIntoWindows(const Example& text, std::int64_t window);
+std::vector<TrainingExample> SplitIntoWindows(const TrainingExample& text, std::int64_t window);
 
 // The sum of labels().
-std::int64_t CountLabels(std::span<const Example> examples);
+std::int64_t CountLabels(std::span<const TrainingExample> examples);
 
 // A digest of all ids and masks, to tell whether a saved cursor belongs to
 // these examples. Not cryptographic.
-std::uint64_t Digest(std::span<const Example> examples);
+std::uint64_t Digest(std::span<const TrainingExample> examples);
 
 }  // namespace attune

@@ -15,7 +15,7 @@ namespace {
 // to about 98 % with this many; more gain nothing that pays for the search.
 constexpr std::size_t kOpenRows = 16;
 
-std::int64_t SizeOf(const Example& example) {
+std::int64_t SizeOf(const TrainingExample& example) {
   return static_cast<std::int64_t>(example.ids.size());
 }
 
@@ -33,7 +33,8 @@ Status CheckConfig(const SamplerConfig& config) {
 
 }  // namespace
 
-Result<Sampler> Sampler::Create(std::vector<Example> examples, const SamplerConfig& config) {
+Result<Sampler> Sampler::Create(std::vector<TrainingExample> examples,
+                                const SamplerConfig& config) {
   ATTUNE_RETURN_IF_ERROR(CheckConfig(config));
   if (examples.empty()) return InvalidArgument("no examples to learn from");
   for (std::size_t i = 0; i < examples.size(); ++i) {
@@ -47,7 +48,7 @@ Result<Sampler> Sampler::Create(std::vector<Example> examples, const SamplerConf
   return Sampler(std::move(examples), config);
 }
 
-Sampler::Sampler(std::vector<Example> examples, const SamplerConfig& config)
+Sampler::Sampler(std::vector<TrainingExample> examples, const SamplerConfig& config)
     : config_(config), examples_(std::move(examples)) {
   FindShapes();
   const std::size_t n = examples_.size();
@@ -188,7 +189,7 @@ void Sampler::FillRow(const Row& row, std::int64_t start, std::int64_t length,
                       MicroBatch* batch) const {
   std::int64_t t = 0;
   for (std::int64_t e = 0; e < row.count; ++e) {
-    const Example& example =
+    const TrainingExample& example =
         examples_[static_cast<std::size_t>(placed_[static_cast<std::size_t>(row.first + e)])];
     const std::int64_t begin = t;
     for (std::int64_t p = 0; p + 1 < SizeOf(example); ++p, ++t) {

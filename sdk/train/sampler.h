@@ -65,11 +65,11 @@ class Sampler {
  public:
   // kInvalidArgument  no examples; one without a label; one that is longer than
   //                   the longest row
-  static Result<Sampler> Create(std::vector<Example> examples, const SamplerConfig& config);
+  static Result<Sampler> Create(std::vector<TrainingExample> examples, const SamplerConfig& config);
 
   // The shapes that occur, at least one.
   const std::vector<BatchShape>& shapes() const { return shapes_; }
-  const std::vector<Example>& examples() const { return examples_; }
+  const std::vector<TrainingExample>& examples() const { return examples_; }
 
   // A batch with room for the largest shape.
   MicroBatch NewBatch() const;
@@ -96,7 +96,7 @@ class Sampler {
     std::int64_t count;
   };
 
-  Sampler(std::vector<Example> examples, const SamplerConfig& config);
+  Sampler(std::vector<TrainingExample> examples, const SamplerConfig& config);
   void FindShapes();
   void PlanEpoch();
   void Shuffle();
@@ -106,7 +106,7 @@ class Sampler {
   void FillRow(const Row& row, std::int64_t start, std::int64_t length, MicroBatch* batch) const;
 
   SamplerConfig config_;
-  std::vector<Example> examples_;
+  std::vector<TrainingExample> examples_;
   std::vector<BatchShape> shapes_;
   std::vector<int> shape_of_;  // Of each example.
 

@@ -54,7 +54,7 @@ Trainer::Trainer(const TrainerParts& parts, const TrainConfig& config, Plan plan
 Trainer::~Trainer() = default;
 
 Result<std::unique_ptr<Trainer>> Trainer::Create(TrainerParts parts, const TrainConfig& config,
-                                                 std::vector<Example> examples) {
+                                                 std::vector<TrainingExample> examples) {
   ATTUNE_ASSIGN_OR_RETURN(Plan plan, MakePlan(parts, config, std::move(examples)));
   const std::vector<Graph> graphs = std::move(plan.graphs);
   auto trainer = std::unique_ptr<Trainer>(new Trainer(parts, config, std::move(plan)));

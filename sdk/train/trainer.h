@@ -117,12 +117,12 @@ class Trainer {
   //   kInvalidArgument    an option is out of range, or the examples do not fit
   //   kResourceExhausted  more than the budget; the message has both numbers
   static Result<MemoryEstimate> Preflight(const TrainerParts& parts, const TrainConfig& config,
-                                          const std::vector<Example>& examples);
+                                          const std::vector<TrainingExample>& examples);
 
   // Errors as Preflight(), found before the state is allocated. Parameters start
   // at 0: set them through state() before the first step.
   static Result<std::unique_ptr<Trainer>> Create(TrainerParts parts, const TrainConfig& config,
-                                                 std::vector<Example> examples);
+                                                 std::vector<TrainingExample> examples);
 
   ~Trainer();
   Trainer(const Trainer&) = delete;
@@ -153,7 +153,7 @@ class Trainer {
   struct Bucket;
 
   static Result<Plan> MakePlan(const TrainerParts& parts, const TrainConfig& config,
-                               std::vector<Example> examples);
+                               std::vector<TrainingExample> examples);
   Trainer(const TrainerParts& parts, const TrainConfig& config, Plan plan);
   Status Compile(const FrozenParameters& frozen, const std::vector<Graph>& graphs);
   Status BindBucket(Bucket* bucket, const BatchShape& shape);

@@ -158,7 +158,7 @@ std::uint64_t Fingerprint(const TrainConfig& config, const Sampler& sampler, con
 }  // namespace
 
 Result<Trainer::Plan> Trainer::MakePlan(const TrainerParts& parts, const TrainConfig& config,
-                                        std::vector<Example> examples) {
+                                        std::vector<TrainingExample> examples) {
   ATTUNE_RETURN_IF_ERROR(CheckConfig(config));
   ATTUNE_ASSIGN_OR_RETURN(Sampler sampler, Sampler::Create(std::move(examples), config.sampler));
   ATTUNE_ASSIGN_OR_RETURN(std::vector<Graph> graphs, BuildGraphs(parts, sampler));
@@ -171,7 +171,7 @@ Result<Trainer::Plan> Trainer::MakePlan(const TrainerParts& parts, const TrainCo
 }
 
 Result<MemoryEstimate> Trainer::Preflight(const TrainerParts& parts, const TrainConfig& config,
-                                          const std::vector<Example>& examples) {
+                                          const std::vector<TrainingExample>& examples) {
   ATTUNE_ASSIGN_OR_RETURN(const Plan plan, MakePlan(parts, config, examples));
   return plan.memory;
 }

@@ -152,7 +152,7 @@ class ByteTokenizer final : public Tokenizer {
 
 // "[start]", "[end]", "<" and ">" for the control tokens 1 to 4, "|" before the
 // first label.
-std::string Shown(const Example& example) {
+std::string Shown(const TrainingExample& example) {
   const char* const control[] = {"", "[start]", "[end]", "<", ">"};
   std::string out;
   for (std::size_t i = 0; i < example.ids.size(); ++i) {

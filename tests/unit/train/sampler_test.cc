@@ -13,15 +13,15 @@ namespace attune {
 namespace {
 
 // Example i is `length` tokens i*100, i*100+1, ...
-Example Numbered(int i, int length, std::int64_t first_label = 1) {
-  Example example;
+TrainingExample Numbered(int i, int length, std::int64_t first_label = 1) {
+  TrainingExample example;
   for (int t = 0; t < length; ++t) example.ids.push_back(i * 100 + t);
   example.first_label = first_label;
   return example;
 }
 
-std::vector<Example> Mixed() {
-  std::vector<Example> examples;
+std::vector<TrainingExample> Mixed() {
+  std::vector<TrainingExample> examples;
   for (int i = 0; i < 23; ++i) examples.push_back(Numbered(i, 2 + (i * 5) % 12));
   return examples;
 }
@@ -55,9 +55,9 @@ std::multiset<std::pair<int, int>> DrawEpoch(Sampler* sampler) {
   return pairs;
 }
 
-std::multiset<std::pair<int, int>> PairsOf(const std::vector<Example>& examples) {
+std::multiset<std::pair<int, int>> PairsOf(const std::vector<TrainingExample>& examples) {
   std::multiset<std::pair<int, int>> pairs;
-  for (const Example& example : examples) {
+  for (const TrainingExample& example : examples) {
     for (std::size_t t = 1; t < example.ids.size(); ++t) {
       if (static_cast<std::int64_t>(t) >= example.first_label) {
         pairs.emplace(example.ids[t - 1], example.ids[t]);
@@ -77,7 +77,7 @@ TEST(Sampler, AnEpochPredictsEveryLabelOnceInBothLayouts) {
 }
 
 TEST(Sampler, UsesOnlyTheShortestBucketsThatAreNeeded) {
-  std::vector<Example> examples = {Numbered(0, 3), Numbered(1, 5), Numbered(2, 12)};
+  std::vector<TrainingExample> examples = {Numbered(0, 3), Numbered(1, 5), Numbered(2, 12)};
   ASSERT_OK_AND_ASSIGN(Sampler sampler, Sampler::Create(examples, Config(false)));
   // 5 tokens have 4 predictions: they fit the row of 4; nothing needs the 8.
   const std::vector<BatchShape> expected = {{3, 4, false}, {3, 16, false}};
@@ -102,7 +102,7 @@ TEST(Sampler, PackedExamplesSeeOnlyThemselvesAndStartAtPositionZero) {
 }
 
 TEST(Sampler, PackingFillsRowsNearlyFull) {
-  std::vector<Example> examples;
+  std::vector<TrainingExample> examples;
   for (int i = 0; i < 400; ++i) examples.push_back(Numbered(i, 2 + (i * 7) % 11));
   ASSERT_OK_AND_ASSIGN(Sampler sampler, Sampler::Create(examples, Config(true)));
   const std::int64_t capacity = sampler.epoch_size() * 3 * 16;
@@ -163,23 +163,23 @@ TEST(Sampler, RefusesWhatItCannotLayOut) {
 TEST(Examples, WindowsPredictEveryLabelOfALongTextOnce) {
   for (int size = 2; size < 40; ++size) {
     for (std::int64_t mask : {1, 3, 9}) {
-      const Example text = Numbered(4, size, mask);
+      const TrainingExample text = Numbered(4, size, mask);
       const auto windows = SplitIntoWindows(text, 7);
       EXPECT_EQ(CountLabels(windows), text.labels()) << size << " " << mask;
       EXPECT_EQ(PairsOf(windows), PairsOf({text})) << size << " " << mask;
-      for (const Example& window : windows) EXPECT_LE(window.ids.size(), 7u);
+      for (const TrainingExample& window : windows) EXPECT_LE(window.ids.size(), 7u);
     }
   }
 }
 
 TEST(Examples, TheDigestSeesIdsMasksAndBoundaries) {
-  const std::vector<Example> base = {Numbered(1, 4), Numbered(2, 4)};
-  std::vector<Example> id = base, mask = base, joined = {base[0]};
+  const std::vector<TrainingExample> base = {Numbered(1, 4), Numbered(2, 4)};
+  std::vector<TrainingExample> id = base, mask = base, joined = {base[0]};
   id[1].ids[2] += 1;
   mask[0].first_label = 2;
   joined[0].ids.insert(joined[0].ids.end(), base[1].ids.begin(), base[1].ids.end());
   for (const auto& other : {id, mask, joined}) EXPECT_NE(Digest(base), Digest(other));
-  EXPECT_EQ(Digest(base), Digest(std::vector<Example>(base)));
+  EXPECT_EQ(Digest(base), Digest(std::vector<TrainingExample>(base)));
 }
 
 }  // namespace

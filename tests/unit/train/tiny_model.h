@@ -96,11 +96,11 @@ struct TinyModel {
 
 // Texts that repeat a pattern with a random start: learnable, of all lengths
 // from 3 to 9.
-inline std::vector<Example> PatternExamples(int count, std::uint64_t seed = 3) {
+inline std::vector<TrainingExample> PatternExamples(int count, std::uint64_t seed = 3) {
   Philox random(seed);
-  std::vector<Example> examples;
+  std::vector<TrainingExample> examples;
   for (int i = 0; i < count; ++i) {
-    Example example;
+    TrainingExample example;
     auto id = static_cast<std::int32_t>(random.NextBelow(kVocabulary));
     const std::uint32_t length = 3 + random.NextBelow(7);
     for (std::uint32_t t = 0; t < length; ++t) {
