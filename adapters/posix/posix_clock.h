@@ -1,6 +1,8 @@
-// The system's monotonic clock.
+// The system's clocks.
 
 #pragma once
+
+#include <cstdint>
 
 #include "ports/clock.h"
 
@@ -9,6 +11,7 @@ namespace attune {
 class PosixClock final : public Clock {
  public:
   double MonotonicSeconds() override;
+  std::int64_t UnixSeconds() override;
 };
 
 }  // namespace attune

@@ -1,22 +1,20 @@
 // The FileSystem port over POSIX files.
 //
-// Durability: WriteAtomically() writes a new file beside the target, flushes it
-// to the device (F_FULLFSYNC on Apple, where fsync stops at the drive's cache),
-// renames it over the target and flushes the directory. New files are private
-// to the user (0600), new directories too (0700). A process killed before the
-// rename leaves a file named ".attune-*.tmp" behind, never a half-written
-// target.
+// Durability: Sync() and SyncDirectory() reach the device (F_FULLFSYNC on Apple,
+// where fsync stops at the drive's cache). New files are private to the user
+// (0600), new directories too (0700).
 // A mapped file must not be truncated by others while it is mapped: touching
-// bytes that are gone ends the process. WriteAtomically() never truncates.
+// bytes that are gone ends the process. Nothing here ever truncates.
+// Locks are flock(2): they end with the process, also by kill -9, unless it
+// forked without exec and the child lives on.
 // Threads: every method may be called from any thread.
 
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <string>
+#include <vector>
 
 #include "ports/file_system.h"
 
@@ -27,18 +25,18 @@ class PosixFileSystem final : public FileSystem {
   bool Exists(const std::string& path) override;
   bool IsDirectory(const std::string& path) override;
   Result<std::uint64_t> Size(const std::string& path) override;
+  Result<bool> IsPrivate(const std::string& path) override;
+  Result<std::vector<std::string>> List(const std::string& directory) override;
   Result<std::string> Read(const std::string& path, std::uint64_t limit) override;
+  Result<std::unique_ptr<ReadableFile>> OpenForReading(const std::string& path) override;
   Result<std::shared_ptr<const MappedFile>> Map(const std::string& path) override;
-  Status WriteAtomically(const std::string& path,
-                         std::span<const std::span<const std::byte>> parts) override;
+  Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override;
+  Result<std::unique_ptr<WritableFile>> OpenForAppending(const std::string& path) override;
+  Status Rename(const std::string& from, const std::string& to) override;
+  Status Remove(const std::string& path) override;
+  Status SyncDirectory(const std::string& directory) override;
   Status CreateDirectories(const std::string& path) override;
-
- private:
-  // Creates a file of a name that nobody else uses in the target's directory
-  // and returns its descriptor.
-  Result<int> CreateTemporary(const std::string& target, std::string* temporary);
-
-  std::atomic<std::uint64_t> next_temporary_{0};
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path, double timeout_seconds) override;
 };
 
 }  // namespace attune

@@ -2,6 +2,8 @@
 
 #pragma once
 
+#include <cstdint>
+
 namespace attune {
 
 class Clock {
@@ -9,6 +11,8 @@ class Clock {
   virtual ~Clock() = default;
   // Seconds since an arbitrary point; never goes back.
   virtual double MonotonicSeconds() = 0;
+  // Seconds since 1970-01-01 00:00 UTC; jumps when the user sets the clock.
+  virtual std::int64_t UnixSeconds() = 0;
 };
 
 }  // namespace attune

@@ -7,7 +7,9 @@ namespace attune {
 
 class Backend;
 class Clock;
+class Crypto;
 class FileSystem;
+class KeyStore;
 class Parallel;
 
 // Nothing is owned; all must outlive whatever was opened with them, and serve
@@ -17,6 +19,9 @@ struct Platform {
   Clock* clock = nullptr;
   Parallel* parallel = nullptr;
   Backend* backend = nullptr;
+  // For a vault; null where none is opened.
+  Crypto* crypto = nullptr;
+  KeyStore* keys = nullptr;
 };
 
 }  // namespace attune

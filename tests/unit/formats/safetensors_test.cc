@@ -244,7 +244,7 @@ TEST(SafetensorsWriter, SortsPadsAndAddsTheFormat) {
                                             {"d", {DType::kF64, {}, bytes_of(f64)}}};
   MemoryFileSystem fs;
   ASSERT_OK(WriteSafetensors(fs, "dir/x.safetensors", tensors, {{"base", "sha"}}));
-  const std::string& bytes = fs.files()["dir/x.safetensors"];
+  const std::string bytes = fs.files()["dir/x.safetensors"];
   const std::string header = R"({"__metadata__":{"base":"sha","format":"pt"},)"
                              R"("d":{"dtype":"F64","shape":[],"data_offsets":[0,8]},)"
                              R"("a":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},)"

@@ -115,6 +115,7 @@ inline std::vector<TrainingExample> PatternExamples(int count, std::uint64_t see
 class StillClock final : public Clock {
  public:
   double MonotonicSeconds() override { return seconds += 0.25; }
+  std::int64_t UnixSeconds() override { return 1'700'000'000; }
   double seconds = 0;
 };
 

@@ -1,0 +1,243 @@
+// An Adaptation is a base model that learns one user's ways: it records
+// examples, trains an adapter on them, serves the best one so far, and forgets
+// what it is asked to. All it keeps lies sealed in a vault.
+//
+//   auto adaptation = Adaptation::Open(platform, options);
+//   (*adaptation)->Record({.text = "see you at the harbour", .source = "messages"});
+//   (*adaptation)->Run({.steps = 50});                 // At night, say.
+//   (*adaptation)->Generate("see you ");               // With what it learned.
+//
+// Durability: a recorded example, a saved state and a promotion survive a process
+// kill and a power failure at any later instant. A killed Run() goes on from its
+// last saved state, bit for bit as if it had not been killed (f32, equal workers).
+// Privacy: nothing of the user is written outside of the vault, except by the two
+// Export calls.
+// Processes: a keyboard may record while an app trains; the vault's writers take
+// turns for the moment of a write. Of two runs of one adapter the later goes on and
+// the earlier one stops at its next save.
+// Threads: one at a time.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "attune/example.h"
+#include "attune/language_model.h"
+#include "attune/personalize.h"
+#include "attune/status.h"
+
+namespace attune {
+
+struct Platform;
+
+struct AdaptationOptions {
+  // --- What it works on ---
+
+  std::string model;  // As for LanguageModel::Open().
+  OpenOptions open;
+  std::string vault;  // Directory.
+  bool create_vault = true;
+  // One vault can hold adapters of several models: [a-z0-9._-], 64 at most.
+  std::string adapter = "default";
+
+  // --- What it learns from ---
+
+  ExamplePolicy examples;
+  // The latest part of the examples is not learned but tested on.
+  double held_out_fraction = 0.1;
+  std::int64_t held_out_examples = 1000;  // At most.
+
+  // --- What it keeps ---
+
+  int keep_checkpoints = 2;
+  int keep_generations = 3;  // Besides the one that serves.
+};
+
+// How a run trains: the fields of PersonalizeOptions of the same names.
+struct RunOptions {
+  std::int64_t rank = 8;
+  double alpha = 16;
+  bool rslora = false;
+  double dropout = 0;
+  std::vector<std::string> targets;
+  std::string target_pattern;
+  std::int64_t steps = 50;
+  std::int64_t batch = 4;
+  std::int64_t micro_batches = 1;
+  std::int64_t sequence = 0;
+  bool packed = true;
+  double learning_rate = 5e-4;
+  RateDecay decay = RateDecay::kCosine;
+  double final_rate_fraction = 0.1;
+  std::int64_t warmup_steps = -1;
+  double weight_decay = 0.01;
+  double beta2 = 0.99;
+  bool sgd = false;
+  double clip_norm = 1.0;
+  double lora_plus_ratio = 1;
+  std::uint64_t seed = 0;
+  Arithmetic arithmetic = Arithmetic::kF32;
+  bool pack_weights = false;
+  std::int64_t memory_budget_bytes = 0;
+  std::int64_t evaluate_every = 0;
+
+  // Save a sealed state every so many steps. 0: only when stopped early.
+  std::int64_t checkpoint_every = 25;
+  // Go on from the newest saved state, if it is of these options, this base and
+  // examples none of which was forgotten since. False: start anew.
+  bool resume = true;
+  std::int64_t stop_at_step = 0;
+  // Serve the new generation at once if it is better than the one that serves on
+  // the held-out examples, or if there are none to test on.
+  bool promote_if_better = true;
+};
+
+struct RunReport {
+  PersonalizeReport training;
+  std::int64_t resumed_at_step = 0;  // 0: from the start.
+  std::uint64_t generation = 0;      // The new one; 0 if the run has not finished.
+  bool promoted = false;
+  // Nats per token on the held-out examples.
+  double serving_loss = 0;  // Of what served before: an adapter or the bare base.
+  double candidate_loss = 0;
+  std::int64_t damaged_examples = 0;  // Could not be read; the rest was learned.
+  int damaged_checkpoints = 0;        // Put into quarantine on the way to a good one.
+};
+
+struct AdaptationEvaluation {
+  std::int64_t examples = 0;
+  std::int64_t tokens = 0;
+  double base_loss = 0;  // Nats per token, on held-out examples.
+  double serving_loss = 0;
+  std::uint64_t serving = 0;
+};
+
+struct GenerationInfo {
+  std::uint64_t generation = 0;
+  std::int64_t created = 0;  // Unix seconds.
+  std::uint64_t bytes = 0;   // Sealed.
+  bool serving = false;
+  bool tainted = false;  // Learned from an example that was forgotten since.
+};
+
+// What was forgotten, by id, by words in it, by source or by age: examples that
+// fit every field that is set.
+struct ForgetQuery {
+  std::vector<std::uint64_t> ids;
+  std::string containing;  // Bytes of the text, prompt or label.
+  std::string source;
+  std::int64_t from = 0;  // Unix seconds; 0: any.
+  std::int64_t before = 0;
+};
+
+struct Forgotten {
+  std::uint64_t examples = 0;
+  std::uint64_t tainted_generations = 0;
+  std::uint64_t dropped_checkpoints = 0;
+  // What serves now: the newest generation that never saw them, or 0.
+  std::uint64_t serving = 0;
+};
+
+struct VaultDamage {
+  std::string what;  // "checkpoint 3f0c…: chunk 2 does not authenticate".
+};
+
+struct VaultStatus {
+  std::uint64_t manifest_generation = 0;
+  std::uint64_t key_generation = 0;
+  std::uint64_t examples = 0;
+  std::uint64_t example_bytes = 0;  // Sealed.
+  std::uint64_t checkpoints = 0;
+  std::uint64_t checkpoint_bytes = 0;
+  std::int64_t checkpoint_step = 0;         // Of the newest; 0 without any.
+  std::vector<GenerationInfo> generations;  // Of this adapter.
+  std::vector<VaultDamage> quarantine;
+};
+
+class Adaptation {
+ public:
+  // Errors of LanguageModel::Open(), and of the vault:
+  //
+  //   kNotFound            no vault, and create_vault is false
+  //   kUnavailable         the keys cannot be had now (locked device): retry later
+  //   kFailedPrecondition  no key for this vault, a wrong passphrase, or files older
+  //                        than what was committed last
+  //   kDataLoss            the vault's manifest is damaged
+  static Result<std::unique_ptr<Adaptation>> Open(const Platform& platform,
+                                                  const AdaptationOptions& options);
+  ~Adaptation();
+  Adaptation(const Adaptation&) = delete;
+  Adaptation& operator=(const Adaptation&) = delete;
+
+  // Stores an example, or says why it may not be stored. Durable on return.
+  Result<Recorded> Record(const Example& example);
+
+  // Trains a new generation of the adapter on the recorded examples, or goes on
+  // with the run that was stopped or killed. The callback is as for Personalize();
+  // when it returns false the state is saved and the run stops within a step.
+  //
+  //   kFailedPrecondition  nothing to learn from, another run took over, or
+  //                        training diverged
+  //   kResourceExhausted   over the memory budget, or no disk space
+  Result<RunReport> Run(const RunOptions& options, const TrainingCallback& on_step = nullptr);
+
+  // Losses of the bare base and of what serves, on the held-out examples.
+  Result<AdaptationEvaluation> Evaluate();
+
+  std::vector<GenerationInfo> Generations() const;
+  // Which one serves; 0: the bare base.
+  std::uint64_t serving() const;
+  // Serves this generation from now on; 0: the bare base.
+  Status Promote(std::uint64_t generation);
+  // Serves the generation before it, or the bare base. Returns which.
+  Result<std::uint64_t> Rollback();
+
+  // Drops examples for ever, and stops serving what learned from them.
+  //
+  //   kInvalidArgument  a query without any field
+  Result<Forgotten> Forget(const ForgetQuery& query);
+
+  // In order, until `visit` returns false.
+  Status ListExamples(const std::function<bool(const StoredExample&)>& visit);
+
+  // --- The adapter at work ---
+
+  Result<Generated> Generate(std::string_view prompt, const GenerateOptions& options = {},
+                             const std::function<bool(std::string_view)>& on_piece = nullptr);
+  Result<Score> ScoreText(std::string_view text);
+  Result<std::vector<WordSuggestion>> SuggestWords(std::string_view prefix, std::size_t count);
+
+  // --- Out of the vault, in plain, because the user asked ---
+
+  // A PEFT directory. 0: the one that serves.
+  Status ExportAdapter(std::uint64_t generation, const std::string& directory);
+  // mlx-lm's JSONL: {"text"} or {"prompt", "completion"}, and {"label", "blob"} in
+  // base64; with id, source and time.
+  Status ExportExamples(const std::string& path);
+
+ private:
+  class Impl;
+  explicit Adaptation(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// --- Looking after a vault, without its model ---
+
+struct VaultLocation {
+  std::string directory;
+  std::string adapter = "default";
+};
+
+Result<VaultStatus> InspectVault(const Platform& platform, const VaultLocation& location);
+// Authenticates every file; what is damaged is listed, nothing is moved.
+Result<std::vector<VaultDamage>> VerifyVault(const Platform& platform,
+                                             const VaultLocation& location);
+// A new root key; the data files stay as they are.
+Status RotateVaultKey(const Platform& platform, const VaultLocation& location);
+
+}  // namespace attune

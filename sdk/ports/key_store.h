@@ -1,0 +1,41 @@
+// A KeyStore keeps a few small secrets outside of the directory whose contents
+// they protect: the Keychain on Apple, a file of the user's alone on Linux.
+//
+// Durability: once Store() or Remove() returns OK the change survives a power
+// failure; until then the old item is there.
+// Threads: every method may be called from any thread. Several processes may
+// use one store; each item has one writer at a time, by its user's lock.
+
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "attune/status.h"
+#include "ports/crypto.h"
+
+namespace attune {
+
+inline constexpr std::size_t kMaxKeyStoreItemBytes = 4096;
+
+class KeyStore {
+ public:
+  virtual ~KeyStore() = default;
+
+  //   kNotFound      there is no such item
+  //   kUnavailable   the device is locked, say: retry later. It is NOT "no such
+  //                  item": a new key made now would orphan all that the old
+  //                  one protects
+  //   kFailedPrecondition  wrong passphrase, or the store is open to others
+  //   kDataLoss      the item is damaged
+  virtual Result<Secret> Load(const std::string& name) = 0;
+
+  // Creates or replaces the item, atomically.
+  // REQUIRES: a name of [a-z0-9._-], 64 at most; kMaxKeyStoreItemBytes at most.
+  virtual Status Store(const std::string& name, ByteSpan secret) = 0;
+
+  // An absent item is fine.
+  virtual Status Remove(const std::string& name) = 0;
+};
+
+}  // namespace attune

@@ -1,0 +1,83 @@
+// An ExampleStore keeps a user's examples in append-only sealed segments, one key
+// a day. docs/formats/vault.md section 6.
+//
+// Durability: once Record() returns OK the example survives a kill and a power
+// failure. It costs one append and one sync, however many there are.
+// Privacy: every record is compressed, padded and sealed by itself, so that its
+// length tells little and another record's text nothing of it.
+// Threads, processes: as Vault; several processes may record.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attune/example.h"
+#include "attune/status.h"
+#include "base/function_ref.h"
+#include "vault/vault.h"
+
+namespace attune {
+
+struct ExampleTotals {
+  std::uint64_t examples = 0;
+  std::uint64_t bytes = 0;                   // On disk.
+  std::int64_t first_day = 0, last_day = 0;  // Since 1970-01-01 UTC.
+};
+
+struct ForgetReport {
+  std::uint64_t examples = 0;     // Gone from disk, their keys dropped.
+  std::uint64_t generations = 0;  // Adapters tainted by it.
+  std::uint64_t checkpoints = 0;  // Dropped, for they saw it.
+};
+
+class ExampleStore {
+ public:
+  // Reads the segment that is still open, no other. `vault` is not owned.
+  static Result<std::unique_ptr<ExampleStore>> Open(Vault& vault, const ExamplePolicy& policy);
+  ~ExampleStore();
+  ExampleStore(const ExampleStore&) = delete;
+  ExampleStore& operator=(const ExampleStore&) = delete;
+
+  // Stores the example unless the policy says otherwise. On error it is absent.
+  Result<Recorded> Record(const Example& example);
+
+  // By id, oldest first, until `visit` returns false. One segment is in memory at
+  // a time. Damaged records are skipped and counted; a segment that is damaged
+  // goes to quarantine with all of its records that do not open.
+  struct Visited {
+    std::uint64_t examples = 0;
+    std::uint64_t damaged = 0;
+  };
+  Result<Visited> ForEach(FunctionRef<bool(const StoredExample&)> visit);
+
+  // Those in `ranges` only.
+  Result<Visited> ForEachOf(const std::vector<IdRange>& ranges,
+                            FunctionRef<bool(const StoredExample&)> visit);
+
+  // Of the manifest and the open segment; reads nothing else.
+  Result<ExampleTotals> Totals();
+
+  // Rewrites what remains of the days concerned under new keys, drops the old
+  // keys and the root key that wrapped them, and taints what was trained on what
+  // is gone.
+  Result<ForgetReport> Forget(FunctionRef<bool(const StoredExample&)> which);
+  Result<ForgetReport> ForgetIds(const std::vector<IdRange>& ids);
+
+  // Drops what the policy no longer keeps as of now, oldest first. It does not
+  // taint: the user did not ask to be forgotten.
+  Result<std::uint64_t> ApplyRetention();
+
+ private:
+  class Impl;
+  explicit ExampleStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Whether the policy stores the example, the cap on duplicates aside.
+RecordOutcome Admit(const ExamplePolicy& policy, const Example& example);
+
+}  // namespace attune
