@@ -20,7 +20,7 @@ namespace {
 constexpr std::int64_t kMaxBatch = 1 << 16;
 
 struct TrainBench {
-  PersonalizeOptions model;  // model, rank, alpha, targets, full, batch, sequence.
+  PersonalizeOptions model;  // model, full, rank, alpha, targets, batch, sequence.
   std::vector<std::string> targets;
   ComputeOptions compute;
   BenchOptions bench;
@@ -40,7 +40,7 @@ std::vector<TrainingExample> Rows(std::int64_t batch, std::int64_t length,
 // AdamW without a schedule and without clipping, as the peers run it.
 TrainConfig ConfigOf(const TrainBench& options, std::int64_t length, std::int64_t copied_bytes) {
   TrainConfig config;
-  config.sampler = {options.model.batch, {length}, /*packed=*/false, /*shuffle=*/false, 0};
+  config.sampler = {options.model.training.batch, {length}, /*packed=*/false, /*shuffle=*/false, 0};
   config.optimizer.weight_decay = 0.01;
   config.schedule.peak = 1e-4;
   config.schedule.decay = Decay::kConstant;
@@ -56,7 +56,7 @@ TrainConfig ConfigOf(const TrainBench& options, std::int64_t length, std::int64_
 
 Result<ExitCode> Run(TrainBench options) {
   if (options.targets != std::vector<std::string>{"all-linear"}) {
-    options.model.targets = options.targets;
+    options.model.training.targets = options.targets;
   }
   options.model.output = "-";  // Nothing is written.
   ATTUNE_RETURN_IF_ERROR(CheckOptions(options.model));
@@ -64,17 +64,19 @@ Result<ExitCode> Run(TrainBench options) {
   const DefaultPlatform platform(options.compute.workers);
   ATTUNE_ASSIGN_OR_RETURN(const LanguageModelWeights base,
                           OpenBase(*platform.get().files, options.model));
-  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t length, RowLength(options.model, base.config));
+  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t length,
+                          RowLength(options.model.training, base.config));
   LoraSpec lora;
   if (!options.model.full) {
-    ATTUNE_ASSIGN_OR_RETURN(lora, LoraSpecOf(base, PeftConfigOf(options.model, base.config)));
+    ATTUNE_ASSIGN_OR_RETURN(lora,
+                            LoraSpecOf(base, PeftConfigOf(options.model.training, base.config)));
   }
   ATTUNE_ASSIGN_OR_RETURN(
       const auto trainer,
       Trainer::Create(PartsOf(platform.get(), base, lora),
                       ConfigOf(options, length, base.copied_bytes),
-                      Rows(options.model.batch, length, base.config.vocabulary)));
-  InitializeParameters(base, options.model.seed, &trainer->state());
+                      Rows(options.model.training.batch, length, base.config.vocabulary)));
+  InitializeParameters(base, options.model.training.seed, &trainer->state());
   WatchForInterrupts();
   std::vector<double> losses;
   ATTUNE_ASSIGN_OR_RETURN(
@@ -88,14 +90,16 @@ Result<ExitCode> Run(TrainBench options) {
         return took * 1e3;
       }));
   const double median = Median(ms);
-  const double tokens = static_cast<double>(options.model.batch * length);
+  const double tokens = static_cast<double>(options.model.training.batch * length);
   const std::int64_t predicted = trainer->memory().private_bytes();
   if (options.bench.json) {
     JsonLine line;
     AddEnvironment(platform.workers(), options.compute.precision, options.compute.pack, &line);
-    line.Add("parameters", base.parameters).Add("batch", options.model.batch).Add("seq", length);
+    line.Add("parameters", base.parameters)
+        .Add("batch", options.model.training.batch)
+        .Add("seq", length);
     line.Add("full", options.model.full);
-    if (!options.model.full) line.Add("rank", options.model.rank);
+    if (!options.model.full) line.Add("rank", options.model.training.rank);
     line.Add("ms", ms).Add("ms_median", median).Add("tokens_per_s", tokens / median * 1e3);
     line.Add("loss_first", losses.front()).Add("loss_last", losses.back());
     AddMemory(memory, predicted, &line);
@@ -104,7 +108,7 @@ Result<ExitCode> Run(TrainBench options) {
   }
   PrintEnvironment(platform.workers(), options.compute.precision, options.compute.pack);
   std::printf("step     %.2f ms, %.0f tokens/s (batch %lld, %lld tokens a row, median of %zu)\n",
-              median, tokens / median * 1e3, static_cast<long long>(options.model.batch),
+              median, tokens / median * 1e3, static_cast<long long>(options.model.training.batch),
               static_cast<long long>(length), ms.size());
   std::printf("loss     %.5f first, %.5f last\n", losses.front(), losses.back());
   PrintMemory(memory, predicted);
@@ -117,19 +121,19 @@ void AddTrainBench(CLI::App* app, Action* action) {
   CLI::App* command = app->add_subcommand("train", "Time optimizer steps");
   auto options = std::make_shared<TrainBench>();
   PersonalizeOptions& model = options->model;
-  model.batch = 1;
-  model.sequence = 256;
+  model.training.batch = 1;
+  model.training.sequence = 256;
   command->add_option("--model", model.model, "Directory or .bin file; no tokenizer is needed")
       ->required();
-  command->add_option("--rank", model.rank, "Of the adapter")->capture_default_str();
-  command->add_option("--alpha", model.alpha)->capture_default_str();
+  command->add_option("--rank", model.training.rank, "Of the adapter")->capture_default_str();
+  command->add_option("--alpha", model.training.alpha)->capture_default_str();
   command->add_option("--targets", options->targets, "Modules; default: all-linear")
       ->delimiter(',');
   command->add_flag("--full", model.full, "Train all weights");
-  command->add_option("--batch", model.batch, "Rows")
+  command->add_option("--batch", model.training.batch, "Rows")
       ->check(CLI::Range(std::int64_t{1}, kMaxBatch))
       ->capture_default_str();
-  command->add_option("--seq", model.sequence, "Tokens of a row")->capture_default_str();
+  command->add_option("--seq", model.training.sequence, "Tokens of a row")->capture_default_str();
   AddComputeOptions(command, &options->compute);
   AddBenchOptions(command, &options->bench);
   command->callback([options, action] { *action = [options] { return Run(*options); }; });

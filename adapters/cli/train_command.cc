@@ -33,15 +33,16 @@ struct TrainOptions {
 
 PersonalizeOptions Finished(const TrainOptions& options) {
   PersonalizeOptions out = options.personalize;
-  if (options.targets != std::vector<std::string>{"all-linear"}) out.targets = options.targets;
+  if (options.targets != std::vector<std::string>{"all-linear"})
+    out.training.targets = options.targets;
   if (options.format == "f16") out.full_format = WeightFormat::kF16;
   if (options.format == "bf16") out.full_format = WeightFormat::kBf16;
-  if (options.decay == "constant") out.decay = RateDecay::kConstant;
-  if (options.decay == "linear") out.decay = RateDecay::kLinear;
-  out.memory_budget_bytes = std::llround(options.memory_budget_mib * kMebibyte);
-  out.packed = !options.one_message_a_row;
-  out.arithmetic = options.compute.arithmetic();
-  out.pack_weights = options.compute.pack;
+  if (options.decay == "constant") out.training.decay = RateDecay::kConstant;
+  if (options.decay == "linear") out.training.decay = RateDecay::kLinear;
+  out.training.memory_budget_bytes = std::llround(options.memory_budget_mib * kMebibyte);
+  out.training.packed = !options.one_message_a_row;
+  out.training.arithmetic = options.compute.arithmetic();
+  out.training.pack_weights = options.compute.pack;
   return out;
 }
 
@@ -56,7 +57,7 @@ void PrintStep(const TrainingEvent& event) {
   line.Print();
 }
 
-void PrintReportAsJson(const PersonalizeReport& report) {
+void PrintReportAsJson(const TrainingReport& report) {
   JsonLine line;
   line.Add("event", report.finished ? "finished" : "stopped").Add("steps", report.steps);
   line.Add("skipped_steps", report.skipped_steps);
@@ -74,7 +75,7 @@ void PrintReportAsJson(const PersonalizeReport& report) {
   line.Print();
 }
 
-void PrintReport(const PersonalizeReport& report, const std::string& output) {
+void PrintReport(const TrainingReport& report, const std::string& output) {
   std::printf("learned from  %lld messages, %lld tokens\n",
               static_cast<long long>(report.train_messages),
               static_cast<long long>(report.train_tokens));
@@ -108,7 +109,7 @@ Result<ExitCode> Train(const TrainOptions& options) {
     }
     return !Interrupted();
   };
-  Result<PersonalizeReport> report = Personalize(platform.get(), personalize, on_step);
+  Result<TrainingReport> report = Personalize(platform.get(), personalize, on_step);
   bar.Finish();
   if (!report.ok()) return std::move(report).status();
   if (options.json) {
@@ -137,14 +138,15 @@ void AddDataOptions(CLI::App* app, TrainOptions* options) {
 
 void AddWhatOptions(CLI::App* app, TrainOptions* options) {
   PersonalizeOptions& p = options->personalize;
-  app->add_option("--rank", p.rank, "Rank of the adapter")->capture_default_str();
-  app->add_option("--alpha", p.alpha, "Scale: alpha / rank")->capture_default_str();
-  app->add_flag("--rslora", p.rslora, "Scale: alpha / sqrt(rank)");
-  app->add_option("--dropout", p.dropout, "Of the adapter's input")->capture_default_str();
+  TrainingOptions& t = options->personalize.training;
+  app->add_option("--rank", t.rank, "Rank of the adapter")->capture_default_str();
+  app->add_option("--alpha", t.alpha, "Scale: alpha / rank")->capture_default_str();
+  app->add_flag("--rslora", t.rslora, "Scale: alpha / sqrt(rank)");
+  app->add_option("--dropout", t.dropout, "Of the adapter's input")->capture_default_str();
   app->add_option("--targets", options->targets,
                   "Modules by name, comma between; default: all-linear")
       ->delimiter(',');
-  app->add_option("--target-regex", p.target_pattern, "Modules by regular expression instead");
+  app->add_option("--target-regex", t.target_pattern, "Modules by regular expression instead");
   app->add_flag("--full", p.full, "Train all weights and write a whole model");
   app->add_flag("--from-scratch", p.from_scratch,
                 "With --full: from random weights; --model needs config.json only");
@@ -154,36 +156,37 @@ void AddWhatOptions(CLI::App* app, TrainOptions* options) {
 }
 
 void AddHowOptions(CLI::App* app, TrainOptions* options) {
-  PersonalizeOptions& p = options->personalize;
-  app->add_option("--steps", p.steps, "Optimizer steps")->capture_default_str();
-  app->add_option("--batch", p.batch, "Rows of a micro-batch")->capture_default_str();
-  app->add_option("--micro-batches", p.micro_batches, "Accumulated into one step")
+  TrainingOptions& t = options->personalize.training;
+  app->add_option("--steps", t.steps, "Optimizer steps")->capture_default_str();
+  app->add_option("--batch", t.batch, "Rows of a micro-batch")->capture_default_str();
+  app->add_option("--micro-batches", t.micro_batches, "Accumulated into one step")
       ->capture_default_str();
-  app->add_option("--seq", p.sequence, "Tokens of a row; 0: 128, or what the model can look at")
+  app->add_option("--seq", t.sequence, "Tokens of a row; 0: 128, or what the model can look at")
       ->capture_default_str();
   app->add_flag("--one-message-a-row", options->one_message_a_row,
                 "Instead of several messages in a row");
-  app->add_option("--lr", p.learning_rate, "Learning rate; 0: 1e-3, or 5e-4 with --full")
+  app->add_option("--lr", t.learning_rate, "Learning rate; 0: 1e-3, or 5e-4 with --full")
       ->capture_default_str();
   app->add_option("--decay", options->decay, "Of the rate: constant, linear or cosine")
       ->check(CLI::IsMember({"constant", "linear", "cosine"}))
       ->capture_default_str();
-  app->add_option("--final-rate", p.final_rate_fraction, "Fraction of the rate that decay ends at")
+  app->add_option("--final-rate", t.final_rate_fraction, "Fraction of the rate that decay ends at")
       ->capture_default_str();
-  app->add_option("--warmup", p.warmup_steps, "Warm-up steps; negative: a twentieth of all")
+  app->add_option("--warmup", t.warmup_steps, "Warm-up steps; negative: a twentieth of all")
       ->capture_default_str();
-  app->add_option("--weight-decay", p.weight_decay)->capture_default_str();
-  app->add_option("--beta2", p.beta2, "Of AdamW")->capture_default_str();
-  app->add_flag("--sgd", p.sgd, "SGD with momentum instead of AdamW");
-  app->add_option("--clip", p.clip_norm, "Largest gradient norm; 0: any")->capture_default_str();
-  app->add_option("--lora-plus", p.lora_plus_ratio, "Learning rate of B over that of A")
+  app->add_option("--weight-decay", t.weight_decay)->capture_default_str();
+  app->add_option("--beta2", t.beta2, "Of AdamW")->capture_default_str();
+  app->add_flag("--sgd", t.sgd, "SGD with momentum instead of AdamW");
+  app->add_option("--clip", t.clip_norm, "Largest gradient norm; 0: any")->capture_default_str();
+  app->add_option("--lora-plus", t.lora_plus_ratio, "Learning rate of B over that of A")
       ->capture_default_str();
-  app->add_option("--seed", p.seed)->capture_default_str();
+  app->add_option("--seed", t.seed)->capture_default_str();
   AddComputeOptions(app, &options->compute);
 }
 
 void AddRunOptions(CLI::App* app, TrainOptions* options) {
   PersonalizeOptions& p = options->personalize;
+  TrainingOptions& t = options->personalize.training;
   app->add_option("--memory-budget", options->memory_budget_mib,
                   "Refuse to need more private MiB; 0: no limit")
       ->check(CLI::Range(0.0, 1e9))
@@ -194,7 +197,7 @@ void AddRunOptions(CLI::App* app, TrainOptions* options) {
   app->add_flag("--resume", p.resume, "Go on from the state saved in --out, if there is one");
   app->add_option("--stop-at", p.stop_at_step, "Save the state and stop after this step")
       ->capture_default_str();
-  app->add_option("--evaluate-every", p.evaluate_every,
+  app->add_option("--evaluate-every", t.evaluate_every,
                   "Test every so many steps; 0: ten times; negative: before and after only")
       ->capture_default_str();
   app->add_flag("--json", options->json, "One JSON object a line on stdout, no bar");

@@ -34,7 +34,7 @@ class Job {
   Job(const Platform& platform, const PersonalizeOptions& options, const TrainingCallback& on_step)
       : platform_(platform), options_(options), on_step_(on_step) {}
 
-  Result<PersonalizeReport> Run() {
+  Result<TrainingReport> Run() {
     ATTUNE_RETURN_IF_ERROR(CheckOptions(options_));
     ATTUNE_RETURN_IF_ERROR(OpenModel());
     ATTUNE_RETURN_IF_ERROR(ReadMessages());
@@ -49,7 +49,7 @@ class Job {
  private:
   Status OpenModel() {
     ATTUNE_ASSIGN_OR_RETURN(base_, OpenBase(*platform_.files, options_));
-    ATTUNE_ASSIGN_OR_RETURN(row_length_, RowLength(options_, base_.config));
+    ATTUNE_ASSIGN_OR_RETURN(row_length_, RowLength(options_.training, base_.config));
     ATTUNE_ASSIGN_OR_RETURN(tokenizer_, OpenModelTokenizer(*platform_.files, options_.model,
                                                            options_.tokenizer, base_.config));
     return OkStatus();
@@ -83,16 +83,17 @@ class Job {
   // Everything that may refuse, before anything is written.
   Status Prepare() {
     if (!options_.full) {
-      peft_ = PeftConfigOf(options_, base_.config);
+      peft_ = PeftConfigOf(options_.training, base_.config);
       ATTUNE_ASSIGN_OR_RETURN(lora_, LoraSpecOf(base_, peft_));
     }
-    TrainConfig config = TrainConfigOf(options_, row_length_, report_.train_tokens);
+    TrainConfig config =
+        TrainConfigOf(options_.training, options_.full, row_length_, report_.train_tokens);
     LoraSpec exact = lora_;
     exact.dropout = 0;
     const TrainerParts testing = PartsOf(platform_, base_, exact);
-    SamplerConfig layout =
-        TrainConfigOf(options_, row_length_, std::max<std::int64_t>(report_.held_out_tokens, 1))
-            .sampler;
+    SamplerConfig layout = TrainConfigOf(options_.training, options_.full, row_length_,
+                                         std::max<std::int64_t>(report_.held_out_tokens, 1))
+                               .sampler;
     CompileOptions compile = config.compile;
     compile.pack_weights = false;
     config.reserved_bytes = kProcessBytes + base_.copied_bytes;
@@ -123,7 +124,7 @@ class Job {
       ATTUNE_RETURN_IF_ERROR(
           LoadTrainingState(*platform_.files, state_path_, base_hash_, trainer_.get(), &curve_));
     } else {
-      InitializeParameters(base_, options_.seed, &trainer_->state());
+      InitializeParameters(base_, options_.training.seed, &trainer_->state());
     }
     if (evaluator_ != nullptr && curve_.held_out.empty()) ATTUNE_RETURN_IF_ERROR(Test());
     return OkStatus();
@@ -140,10 +141,10 @@ class Job {
   bool IsTestDue() {
     if (evaluator_ == nullptr) return false;
     if (trainer_->remaining_steps() == 0) return true;
-    if (options_.evaluate_every < 0) return false;
-    const std::int64_t every = options_.evaluate_every > 0
-                                   ? options_.evaluate_every
-                                   : std::max<std::int64_t>(options_.steps / 10, 1);
+    if (options_.training.evaluate_every < 0) return false;
+    const std::int64_t every = options_.training.evaluate_every > 0
+                                   ? options_.training.evaluate_every
+                                   : std::max<std::int64_t>(options_.training.steps / 10, 1);
     return StepsDone() % every == 0;
   }
 
@@ -188,7 +189,7 @@ class Job {
     if (!on_step_) return true;
     TrainingEvent event;
     event.step = step.step;
-    event.steps = options_.steps;
+    event.steps = options_.training.steps;
     event.loss = step.loss;
     event.learning_rate = step.learning_rate;
     event.gradient_norm = step.gradient_norm;
@@ -213,7 +214,7 @@ class Job {
             {"attune.updates", StrCat(progress.updates)},
             {"attune.messages", StrCat(report_.train_messages)},
             {"attune.tokens", StrCat(progress.tokens)},
-            {"attune.seed", StrCat(options_.seed)}};
+            {"attune.seed", StrCat(options_.training.seed)}};
   }
 
   Status Write() {
@@ -254,13 +255,13 @@ class Job {
   std::uint64_t base_hash_ = 0;
   std::string state_path_;
   LossCurve curve_;
-  PersonalizeReport report_;
+  TrainingReport report_;
 };
 
 }  // namespace
 
-Result<PersonalizeReport> Personalize(const Platform& platform, const PersonalizeOptions& options,
-                                      const TrainingCallback& on_step) {
+Result<TrainingReport> Personalize(const Platform& platform, const PersonalizeOptions& options,
+                                   const TrainingCallback& on_step) {
   return Job(platform, options, on_step).Run();
 }
 

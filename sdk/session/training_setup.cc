@@ -21,14 +21,14 @@ Status CheckRange(const char* name, double value, double low, double high) {
   return InvalidArgument(StrCat(name, " ", value, ", allowed ", low, " to ", high));
 }
 
-double RateOf(const PersonalizeOptions& options) {
+double RateOf(const TrainingOptions& options, bool full) {
   if (options.learning_rate != 0) return options.learning_rate;
-  return options.full ? 5e-4 : 1e-3;
+  return full ? 5e-4 : 1e-3;
 }
 
-ScheduleConfig ScheduleOf(const PersonalizeOptions& options) {
+ScheduleConfig ScheduleOf(const TrainingOptions& options, bool full) {
   ScheduleConfig schedule;
-  schedule.peak = RateOf(options);
+  schedule.peak = RateOf(options, full);
   schedule.total_steps = options.steps;
   schedule.warmup_steps = options.warmup_steps >= 0 ? options.warmup_steps : options.steps / 20;
   schedule.final_fraction = options.final_rate_fraction;
@@ -60,7 +60,7 @@ Result<LanguageModelWeights> OpenBase(FileSystem& files, const PersonalizeOption
   if (!options.from_scratch) return LoadModel(files, options.model);
   LanguageModelWeights base;
   ATTUNE_ASSIGN_OR_RETURN(base.config, ReadHfConfig(files, options.model));
-  for (auto& [name, tensor] : InitialWeights(base.config, options.seed)) {
+  for (auto& [name, tensor] : InitialWeights(base.config, options.training.seed)) {
     base.parameters += tensor.shape().elements();
     base.copied_bytes += tensor.bytes();
     base.copies.push_back(std::move(tensor));
@@ -74,21 +74,25 @@ Status CheckOptions(const PersonalizeOptions& options) {
   if (options.from_scratch && !options.full) {
     return InvalidArgument("from_scratch trains all weights: it needs full");
   }
+  ATTUNE_RETURN_IF_ERROR(CheckRange("held-out fraction", options.held_out_fraction, 0, 0.9));
+  ATTUNE_RETURN_IF_ERROR(
+      CheckRange("held-out messages", static_cast<double>(options.held_out_messages), 1, 1e9));
+  return CheckOptions(options.training);
+}
+
+Status CheckOptions(const TrainingOptions& options) {
   if (!options.targets.empty() && !options.target_pattern.empty()) {
     return InvalidArgument("target modules by name and by pattern: choose one");
   }
-  ATTUNE_RETURN_IF_ERROR(CheckRange("held-out fraction", options.held_out_fraction, 0, 0.9));
   ATTUNE_RETURN_IF_ERROR(
       CheckRange("rank", static_cast<double>(options.rank), 1, static_cast<double>(kMaxRank)));
   ATTUNE_RETURN_IF_ERROR(CheckRange("alpha", options.alpha, 1e-6, 1e6));
   ATTUNE_RETURN_IF_ERROR(CheckRange("dropout", options.dropout, 0, 0.9));
   ATTUNE_RETURN_IF_ERROR(CheckRange("batch", static_cast<double>(options.batch), 1, 1 << 16));
-  ATTUNE_RETURN_IF_ERROR(
-      CheckRange("micro-batches", static_cast<double>(options.micro_batches), 1, 1 << 16));
-  return CheckRange("held-out messages", static_cast<double>(options.held_out_messages), 1, 1e9);
+  return CheckRange("micro-batches", static_cast<double>(options.micro_batches), 1, 1 << 16);
 }
 
-PeftConfig PeftConfigOf(const PersonalizeOptions& options, const DecoderConfig& model) {
+PeftConfig PeftConfigOf(const TrainingOptions& options, const DecoderConfig& model) {
   PeftConfig peft;
   peft.rank = options.rank;
   peft.alpha = options.alpha;
@@ -105,7 +109,7 @@ PeftConfig PeftConfigOf(const PersonalizeOptions& options, const DecoderConfig& 
   return peft;
 }
 
-Result<std::int64_t> RowLength(const PersonalizeOptions& options, const DecoderConfig& model) {
+Result<std::int64_t> RowLength(const TrainingOptions& options, const DecoderConfig& model) {
   if (options.sequence == 0) return std::min(kDefaultRow, model.max_positions);
   if (options.sequence < 2 || options.sequence > model.max_positions) {
     return InvalidArgument(StrCat("sequences of ", options.sequence,
@@ -114,7 +118,7 @@ Result<std::int64_t> RowLength(const PersonalizeOptions& options, const DecoderC
   return options.sequence;
 }
 
-TrainConfig TrainConfigOf(const PersonalizeOptions& options, std::int64_t row_length,
+TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_t row_length,
                           std::int64_t labels) {
   TrainConfig config;
   config.sampler.packed = options.packed;
@@ -128,7 +132,7 @@ TrainConfig TrainConfigOf(const PersonalizeOptions& options, std::int64_t row_le
   config.optimizer.kind = options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW;
   config.optimizer.beta2 = options.beta2;
   config.optimizer.weight_decay = options.weight_decay;
-  config.schedule = ScheduleOf(options);
+  config.schedule = ScheduleOf(options, full);
   config.clip_norm = options.clip_norm;
   config.lora_plus_ratio = options.lora_plus_ratio;
   const bool bf16 = options.arithmetic == Arithmetic::kBf16;

@@ -21,16 +21,18 @@ Result<LanguageModelWeights> OpenBase(FileSystem& files, const PersonalizeOption
 
 // kInvalidArgument  an option that no later check looks at
 Status CheckOptions(const PersonalizeOptions& options);
+Status CheckOptions(const TrainingOptions& options);
 
 // The adapter's configuration; of no meaning for full training.
-PeftConfig PeftConfigOf(const PersonalizeOptions& options, const DecoderConfig& model);
+PeftConfig PeftConfigOf(const TrainingOptions& options, const DecoderConfig& model);
 
 // Tokens of a row.
 //
 //   kInvalidArgument  more than the model can look at
-Result<std::int64_t> RowLength(const PersonalizeOptions& options, const DecoderConfig& model);
+Result<std::int64_t> RowLength(const TrainingOptions& options, const DecoderConfig& model);
 
-TrainConfig TrainConfigOf(const PersonalizeOptions& options, std::int64_t row_length,
+// `full`: of every weight, not of an adapter.
+TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_t row_length,
                           std::int64_t labels);
 
 // The low-rank branches of the model's linears that `peft` targets.

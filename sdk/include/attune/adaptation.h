@@ -4,7 +4,7 @@
 //
 //   auto adaptation = Adaptation::Open(platform, options);
 //   (*adaptation)->Record({.text = "see you at the harbour", .source = "messages"});
-//   (*adaptation)->Run({.steps = 50});                 // At night, say.
+//   (*adaptation)->Run({.training = {.steps = 50}});   // At night, say.
 //   (*adaptation)->Generate("see you ");               // With what it learned.
 //
 // Durability: a recorded example, a saved state and a promotion survive a process
@@ -28,8 +28,8 @@
 
 #include "attune/example.h"
 #include "attune/language_model.h"
-#include "attune/personalize.h"
 #include "attune/status.h"
+#include "attune/training.h"
 
 namespace attune {
 
@@ -38,7 +38,9 @@ struct Platform;
 struct AdaptationOptions {
   // --- What it works on ---
 
-  std::string model;  // As for LanguageModel::Open().
+  // As for LanguageModel::Open(). It is opened by the first call that needs it.
+  // Empty: recording, listing, forgetting, promoting and exporting do without.
+  std::string model;
   OpenOptions open;
   std::string vault;  // Directory.
   bool create_vault = true;
@@ -58,39 +60,15 @@ struct AdaptationOptions {
   int keep_generations = 3;  // Besides the one that serves.
 };
 
-// How a run trains: the fields of PersonalizeOptions of the same names.
 struct RunOptions {
-  std::int64_t rank = 8;
-  double alpha = 16;
-  bool rslora = false;
-  double dropout = 0;
-  std::vector<std::string> targets;
-  std::string target_pattern;
-  std::int64_t steps = 50;
-  std::int64_t batch = 4;
-  std::int64_t micro_batches = 1;
-  std::int64_t sequence = 0;
-  bool packed = true;
-  double learning_rate = 5e-4;
-  RateDecay decay = RateDecay::kCosine;
-  double final_rate_fraction = 0.1;
-  std::int64_t warmup_steps = -1;
-  double weight_decay = 0.01;
-  double beta2 = 0.99;
-  bool sgd = false;
-  double clip_norm = 1.0;
-  double lora_plus_ratio = 1;
-  std::uint64_t seed = 0;
-  Arithmetic arithmetic = Arithmetic::kF32;
-  bool pack_weights = false;
-  std::int64_t memory_budget_bytes = 0;
-  std::int64_t evaluate_every = 0;
+  TrainingOptions training;
 
   // Save a sealed state every so many steps. 0: only when stopped early.
   std::int64_t checkpoint_every = 25;
   // Go on from the newest saved state, if it is of these options, this base and
   // examples none of which was forgotten since. False: start anew.
   bool resume = true;
+  // Save and stop once so many steps are done. 0: at the end only.
   std::int64_t stop_at_step = 0;
   // Serve the new generation at once if it is better than the one that serves on
   // the held-out examples, or if there are none to test on.
@@ -98,7 +76,7 @@ struct RunOptions {
 };
 
 struct RunReport {
-  PersonalizeReport training;
+  TrainingReport training;
   std::int64_t resumed_at_step = 0;  // 0: from the start.
   std::uint64_t generation = 0;      // The new one; 0 if the run has not finished.
   bool promoted = false;

@@ -32,12 +32,12 @@ class PersonalizeTest : public ::testing::Test {
     options.model = directory_ / "base";
     options.data = directory_ / "history.txt";
     options.output = directory_ / output;
-    options.steps = 40;
-    options.batch = 2;
-    options.sequence = 32;
-    options.rank = 4;
-    options.learning_rate = 0.01;
-    options.seed = 3;
+    options.training.steps = 40;
+    options.training.batch = 2;
+    options.training.sequence = 32;
+    options.training.rank = 4;
+    options.training.learning_rate = 0.01;
+    options.training.seed = 3;
     return options;
   }
   std::string Read(const std::string& name) {
@@ -58,7 +58,7 @@ class PersonalizeTest : public ::testing::Test {
 // Some readers of adapters take target_modules as a list only.
 TEST_F(PersonalizeTest, WritesTheTrainedModulesAsAList) {
   PersonalizeOptions options = Options();
-  options.steps = 1;
+  options.training.steps = 1;
   ASSERT_OK(Personalize(platform_, options));
   ASSERT_OK_AND_ASSIGN(const PeftAdapter all, ReadPeftAdapter(files_, directory_ / "out"));
   const auto* suffixes = std::get_if<TargetNames>(&all.config.target_modules);
@@ -67,8 +67,8 @@ TEST_F(PersonalizeTest, WritesTheTrainedModulesAsAList) {
                                     "up_proj", "v_proj"}));
 
   options = Options("by_pattern");
-  options.steps = 1;
-  options.target_pattern = R"(model\.layers\.0\..*\.q_proj)";
+  options.training.steps = 1;
+  options.training.target_pattern = R"(model\.layers\.0\..*\.q_proj)";
   ASSERT_OK(Personalize(platform_, options));
   ASSERT_OK_AND_ASSIGN(const PeftAdapter one, ReadPeftAdapter(files_, directory_ / "by_pattern"));
   const auto* paths = std::get_if<TargetNames>(&one.config.target_modules);
@@ -78,7 +78,7 @@ TEST_F(PersonalizeTest, WritesTheTrainedModulesAsAList) {
 
 TEST_F(PersonalizeTest, AnAdapterPredictsItsUserBetterThanTheBase) {
   std::int64_t events = 0, tested = 0;
-  ASSERT_OK_AND_ASSIGN(const PersonalizeReport report,
+  ASSERT_OK_AND_ASSIGN(const TrainingReport report,
                        Personalize(platform_, Options(), [&](const TrainingEvent& event) {
                          EXPECT_EQ(event.step, ++events);
                          EXPECT_EQ(event.steps, 40);
@@ -108,7 +108,7 @@ TEST_F(PersonalizeTest, TheSavedAdapterIsTheOneThatWasTested) {
   PersonalizeOptions options = Options();
   testing::WriteFile(files_, directory_ / "held.txt", "righto, touch wood\n");
   options.held_out_data = directory_ / "held.txt";
-  ASSERT_OK_AND_ASSIGN(const PersonalizeReport report, Personalize(platform_, options));
+  ASSERT_OK_AND_ASSIGN(const TrainingReport report, Personalize(platform_, options));
   ASSERT_OK_AND_ASSIGN(auto model, LanguageModel::Open(platform_, options.model));
   const auto score = [&] {
     // Scores the text and its end, as training does.
@@ -129,7 +129,7 @@ TEST_F(PersonalizeTest, EqualRunsGiveEqualBytesAndAnotherSeedDoesNot) {
   ASSERT_OK(Personalize(platform_, Options("one")));
   ASSERT_OK(Personalize(platform_, Options("two")));
   PersonalizeOptions other = Options("three");
-  other.seed = 4;
+  other.training.seed = 4;
   ASSERT_OK(Personalize(platform_, other));
   EXPECT_TRUE(Read("one/adapter_model.safetensors") == Read("two/adapter_model.safetensors"));
   EXPECT_FALSE(Read("one/adapter_model.safetensors") == Read("three/adapter_model.safetensors"));
@@ -140,7 +140,7 @@ TEST_F(PersonalizeTest, FullTrainingWritesAModelThatOpensAndIsBetter) {
     PersonalizeOptions options = Options();
     options.full = true;
     options.full_format = format;
-    ASSERT_OK_AND_ASSIGN(const PersonalizeReport report, Personalize(platform_, options));
+    ASSERT_OK_AND_ASSIGN(const TrainingReport report, Personalize(platform_, options));
     EXPECT_LT(report.loss_after, report.loss_before - 0.5);
     ASSERT_OK_AND_ASSIGN(auto model, LanguageModel::Open(platform_, options.output));
     ASSERT_OK_AND_ASSIGN(const Score score, model->ScoreText("righto, touch wood"));
@@ -157,7 +157,7 @@ TEST_F(PersonalizeTest, TrainsFromRandomWeights) {
   PersonalizeOptions options = Options();
   options.model = directory_ / "empty";
   options.full = options.from_scratch = true;
-  ASSERT_OK_AND_ASSIGN(const PersonalizeReport report, Personalize(platform_, options));
+  ASSERT_OK_AND_ASSIGN(const TrainingReport report, Personalize(platform_, options));
   EXPECT_NEAR(report.loss_before, std::log(260.0), 0.3);
   EXPECT_LT(report.loss_after, report.loss_before - 1);
   EXPECT_OK(LanguageModel::Open(platform_, options.output));
@@ -167,14 +167,14 @@ TEST_F(PersonalizeTest, StoppingSavesTheStateAndResumingFinishesTheSameRun) {
   ASSERT_OK(Personalize(platform_, Options("straight")));
   PersonalizeOptions options = Options("broken");
   ASSERT_OK_AND_ASSIGN(
-      const PersonalizeReport stopped,
+      const TrainingReport stopped,
       Personalize(platform_, options, [](const TrainingEvent& event) { return event.step < 13; }));
   EXPECT_FALSE(stopped.finished);
   EXPECT_EQ(stopped.steps, 13);
   EXPECT_TRUE(Exists("broken/training_state.safetensors"));
   EXPECT_FALSE(Exists("broken/adapter_model.safetensors"));
   options.resume = true;
-  ASSERT_OK_AND_ASSIGN(const PersonalizeReport report, Personalize(platform_, options));
+  ASSERT_OK_AND_ASSIGN(const TrainingReport report, Personalize(platform_, options));
   EXPECT_TRUE(report.finished);
   for (const char* name : {"adapter_model.safetensors", "loss_curve.csv", "loss_curve.svg"}) {
     EXPECT_TRUE(Read(std::string("straight/") + name) == Read(std::string("broken/") + name))
@@ -222,9 +222,9 @@ TEST_F(PersonalizeTest, ADamagedOrForeignStateIsRefused) {
     EXPECT_NE(status.message().find(key), std::string::npos) << status.ToString();
   }
   testing::WriteFile(files_, directory_ / path, good);
-  options.seed += 1;
+  options.training.seed += 1;
   EXPECT_EQ(code(), StatusCode::kFailedPrecondition);
-  options.seed -= 1;
+  options.training.seed -= 1;
   EXPECT_EQ(code(), StatusCode::kOk);
 }
 
@@ -245,7 +245,7 @@ TEST_F(PersonalizeTest, WhatCannotBeWrittenIsNotTrainedTwice) {
 
 TEST_F(PersonalizeTest, RefusesWithBothNumbersAndWritesNothing) {
   PersonalizeOptions options = Options();
-  options.memory_budget_bytes = 100000;
+  options.training.memory_budget_bytes = 100000;
   const Status status = Personalize(platform_, options).status();
   EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
   EXPECT_NE(status.message().find("the budget is 100000"), std::string::npos) << status.message();
@@ -258,10 +258,11 @@ TEST_F(PersonalizeTest, RefusesWithBothNumbersAndWritesNothing) {
     EXPECT_FALSE(Exists("out"));
     return StrCat(StatusCodeName(refused.code()), ": ", refused.message());
   };
-  EXPECT_EQ(refuses([](auto* o) { o->sequence = 65; }),
+  EXPECT_EQ(refuses([](auto* o) { o->training.sequence = 65; }),
             "invalid argument: sequences of 65 tokens, the model allows 2 to 64");
-  EXPECT_EQ(refuses([](auto* o) { o->rank = 0; }), "invalid argument: rank 0, allowed 1 to 4096");
-  EXPECT_EQ(refuses([](auto* o) { o->targets = {"nothing"}; }),
+  EXPECT_EQ(refuses([](auto* o) { o->training.rank = 0; }),
+            "invalid argument: rank 0, allowed 1 to 4096");
+  EXPECT_EQ(refuses([](auto* o) { o->training.targets = {"nothing"}; }),
             "invalid argument: no linear layer is called 'nothing'");
   EXPECT_TRUE(refuses([](auto* o) { o->from_scratch = true; }).starts_with("invalid argument: "));
   EXPECT_TRUE(refuses([](auto* o) { o->data += "x"; }).starts_with("not found: "));
@@ -269,13 +270,13 @@ TEST_F(PersonalizeTest, RefusesWithBothNumbersAndWritesNothing) {
 
 TEST_F(PersonalizeTest, DropoutRsloraPatternsAndUnpackedRowsTrainToo) {
   PersonalizeOptions options = Options();
-  options.dropout = 0.1;
-  options.rslora = true;
-  options.target_pattern = ".*\\.(q|v)_proj";
-  options.packed = false;
-  options.sequence = 40;
-  options.micro_batches = 2;
-  ASSERT_OK_AND_ASSIGN(const PersonalizeReport report, Personalize(platform_, options));
+  options.training.dropout = 0.1;
+  options.training.rslora = true;
+  options.training.target_pattern = ".*\\.(q|v)_proj";
+  options.training.packed = false;
+  options.training.sequence = 40;
+  options.training.micro_batches = 2;
+  ASSERT_OK_AND_ASSIGN(const TrainingReport report, Personalize(platform_, options));
   EXPECT_LT(report.loss_after, report.loss_before);
   ASSERT_OK_AND_ASSIGN(const PeftAdapter adapter, ReadPeftAdapter(files_, directory_ / "out"));
   EXPECT_EQ(adapter.modules.size(), 4u);
