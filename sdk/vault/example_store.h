@@ -18,6 +18,7 @@
 #include "attune/example.h"
 #include "attune/status.h"
 #include "base/function_ref.h"
+#include "vault/admission.h"
 #include "vault/vault.h"
 
 namespace attune {
@@ -76,8 +77,5 @@ class ExampleStore {
   explicit ExampleStore(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// Whether the policy stores the example, the cap on duplicates aside.
-RecordOutcome Admit(const ExamplePolicy& policy, const Example& example);
 
 }  // namespace attune
