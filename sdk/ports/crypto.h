@@ -21,7 +21,9 @@ namespace attune {
 inline constexpr std::size_t kAeadKeyBytes = 32;
 inline constexpr std::size_t kAeadNonceBytes = 12;
 inline constexpr std::size_t kAeadTagBytes = 16;
+inline constexpr std::size_t kMaxAeadBytes = std::size_t{1} << 30;  // Of one message.
 inline constexpr std::size_t kSha256Bytes = 32;
+inline constexpr std::size_t kMaxHkdfInfoBytes = 1024;
 
 using ByteSpan = std::span<const std::byte>;
 using Nonce = std::array<std::byte, kAeadNonceBytes>;
@@ -32,11 +34,11 @@ using Sha256Digest = std::array<std::byte, kSha256Bytes>;
 class Aead {
  public:
   virtual ~Aead() = default;  // Wipes the key.
-  // REQUIRES: out.size() == plaintext.size() + kAeadTagBytes; a nonce is never
-  // used twice.
+  // REQUIRES: out.size() == plaintext.size() + kAeadTagBytes; the two do not
+  // overlap; plaintext.size() <= kMaxAeadBytes; a nonce is never used twice.
   virtual Status Seal(const Nonce& nonce, ByteSpan plaintext, std::span<std::byte> out) = 0;
   // On error `out` holds no plaintext.
-  // REQUIRES: sealed.size() == out.size() + kAeadTagBytes.
+  // REQUIRES: sealed.size() == out.size() + kAeadTagBytes; the two do not overlap.
   //
   //   kDataLoss  the tag does not fit the bytes
   virtual Status Open(const Nonce& nonce, ByteSpan sealed, std::span<std::byte> out) = 0;
@@ -49,8 +51,10 @@ class Crypto {
   // Fit for keys.
   virtual Status Random(std::span<std::byte> out) = 0;
 
-  // RFC 5869 with SHA-512: extract and expand, and the expanding half alone.
-  // REQUIRES: out.size() <= 255 * 64.
+  // RFC 5869 with SHA-512: extract and expand, and the expanding half alone. On
+  // error `out` holds zeros.
+  // REQUIRES: a key and an `out` that are not empty, out.size() <= 255 * 64,
+  // info.size() <= kMaxHkdfInfoBytes.
   virtual Status Hkdf(ByteSpan key, ByteSpan salt, ByteSpan info, std::span<std::byte> out) = 0;
   virtual Status HkdfExpand(ByteSpan prk, ByteSpan info, std::span<std::byte> out) = 0;
 
@@ -101,7 +105,11 @@ class Secret {
   std::span<std::byte> bytes_;
 };
 
-// Takes the same time wherever the bytes differ.
+// Takes the same time wherever the bytes differ. Lengths are no secret.
 bool EqualInConstantTime(ByteSpan a, ByteSpan b);
+
+// Zeros that the compiler does not leave out: for plaintext that was not to be
+// seen. Keys lie in a Secret, which wipes itself.
+void Wipe(std::span<std::byte> bytes);
 
 }  // namespace attune

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "attune/status.h"
 #include "ports/crypto.h"
@@ -17,6 +18,12 @@
 namespace attune {
 
 inline constexpr std::size_t kMaxKeyStoreItemBytes = 4096;
+inline constexpr std::size_t kMaxKeyStoreNameBytes = 64;
+
+// kInvalidArgument for a name that is not 1 to 64 of [a-z0-9._-], or an item that
+// is empty or longer than kMaxKeyStoreItemBytes.
+Status CheckKeyStoreName(std::string_view name);
+Status CheckKeyStoreItem(std::string_view name, std::size_t bytes);
 
 class KeyStore {
  public:
@@ -28,10 +35,12 @@ class KeyStore {
   //                  one protects
   //   kFailedPrecondition  wrong passphrase, or the store is open to others
   //   kDataLoss      the item is damaged
+  //   kIoError       the system refuses
   virtual Result<Secret> Load(const std::string& name) = 0;
 
   // Creates or replaces the item, atomically.
-  // REQUIRES: a name of [a-z0-9._-], 64 at most; kMaxKeyStoreItemBytes at most.
+  //
+  //   kInvalidArgument  as CheckKeyStoreItem()
   virtual Status Store(const std::string& name, ByteSpan secret) = 0;
 
   // An absent item is fine.

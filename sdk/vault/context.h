@@ -37,8 +37,10 @@ struct SealContext {
   std::uint64_t index = 0;       // Of a record in its segment, of a slice's key.
 };
 
+inline constexpr std::size_t kMaxContextAdapterBytes = 64;
+
 // Magic, format version and the fields above; equal only for equal contexts.
-// REQUIRES: adapter.size() <= 64.
+// REQUIRES: adapter.size() <= kMaxContextAdapterBytes.
 std::string EncodeContext(const SealContext& context);
 
 }  // namespace attune

@@ -17,6 +17,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -30,24 +32,32 @@ inline constexpr std::size_t kSealSaltBytes = 24;
 inline constexpr std::size_t kSealCommitmentBytes = 32;
 inline constexpr std::size_t kSealHeaderBytes = kSealSaltBytes + kSealCommitmentBytes;
 inline constexpr std::size_t kSealChunkBytes = 16384;
+// 4 PiB, less a byte; the counter of chunks ends there.
+inline constexpr std::uint64_t kMaxSealPlaintextBytes =
+    (std::uint64_t{1} << 38) * kSealChunkBytes - 1;
+
+inline constexpr std::size_t kMaxSealContextBytes = 512;
 
 // Why a sealed message did not open.
 enum class SealFault : std::uint8_t {
   kNone,
   kTooShort,      // Not even a header and an empty last chunk.
   kNotOurs,       // The commitment does not fit: wrong key, context or header.
-  kTruncated,     // No short last chunk: cut at a chunk's end.
+  kTruncated,     // No whole short last chunk: cut.
   kDamagedChunk,  // A chunk does not authenticate.
+  kTooLong,       // More chunks than a message can have.
 };
 
 // Bytes of a sealed message of `plaintext` bytes.
+// REQUIRES: plaintext <= kMaxSealPlaintextBytes.
 std::uint64_t SealedBytes(std::uint64_t plaintext);
 // The inverse; kDataLoss for a length that no message has.
 Result<std::uint64_t> PlaintextBytes(std::uint64_t sealed, SealFault* fault = nullptr);
 
 // Appends the sealed message to `out`. `context` is not stored: who opens it must
-// know it.
-// REQUIRES: key.size() == kSealKeyBytes.
+// know it. On error `out` is unchanged.
+// REQUIRES: key.size() == kSealKeyBytes, and so below; context.size() <=
+// kMaxSealContextBytes; `plaintext` is no part of `out`.
 Status Seal(Crypto& crypto, ByteSpan key, std::string_view context, ByteSpan plaintext,
             std::string* out);
 
@@ -70,11 +80,18 @@ class SealedSource {
 // Threads: one at a time.
 class SealedReader {
  public:
-  // Checks the commitment and the last chunk, hence the length.
+  // Checks the commitment and the last chunk, hence the length. Errors of the
+  // source pass through, here and below.
+  //
+  //   kDataLoss  with the reason in the message and in `*fault`
   static Result<std::unique_ptr<SealedReader>> Create(Crypto& crypto, ByteSpan key,
                                                       std::string_view context,
                                                       std::unique_ptr<SealedSource> source,
                                                       SealFault* fault = nullptr);
+
+  ~SealedReader();
+  SealedReader(const SealedReader&) = delete;
+  SealedReader& operator=(const SealedReader&) = delete;
 
   std::uint64_t size() const { return size_; }  // Of the plaintext.
 
@@ -87,13 +104,13 @@ class SealedReader {
  private:
   SealedReader(std::unique_ptr<Aead> aead, const Nonce& base, std::unique_ptr<SealedSource> source,
                std::uint64_t size);
-  Status OpenChunk(std::uint64_t index);
+  Status OpenChunk(std::uint64_t index, SealFault* fault);
 
   std::unique_ptr<Aead> aead_;
   Nonce base_;
   std::unique_ptr<SealedSource> source_;
   std::uint64_t size_;
-  std::uint64_t cached_ = ~std::uint64_t{0};  // Index of the chunk in chunk_.
+  std::optional<std::uint64_t> cached_;  // Index of the chunk in chunk_.
   std::string chunk_, sealed_chunk_;
 };
 
