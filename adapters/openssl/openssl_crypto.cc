@@ -71,6 +71,9 @@ OpensslCrypto::OpensslCrypto(std::unique_ptr<Parts> parts) : parts_(std::move(pa
 OpensslCrypto::~OpensslCrypto() = default;
 
 Result<std::unique_ptr<OpensslCrypto>> OpensslCrypto::Create() {
+  // Before anything else: some calls would read openssl.cnf on their own, also
+  // with a library context that has nothing to do with it.
+  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) return Refused("to begin");
   const ErrorQueueMark mark;
   auto parts = std::make_unique<Parts>();
   parts->library.reset(OSSL_LIB_CTX_new());
@@ -97,8 +100,8 @@ Result<std::unique_ptr<OpensslCrypto>> OpensslCrypto::Create() {
 Status OpensslCrypto::Random(std::span<std::byte> out) {
   if (out.empty()) return OkStatus();
   const ErrorQueueMark mark;
-  // Not RAND_priv_bytes_ex: that reads openssl.cnf, and lets whatever
-  // RAND_set_rand_method put there answer.
+  // Not RAND_priv_bytes_ex: there whatever the host program gave to
+  // RAND_set_rand_method would answer.
   EVP_RAND_CTX* generator = RAND_get0_private(parts_->library.get());
   if (generator == nullptr || EVP_RAND_generate(generator, Uchar(out), out.size(), /*strength=*/256,
                                                 /*prediction_resistance=*/0, nullptr, 0) != 1) {

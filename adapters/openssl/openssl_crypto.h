@@ -1,7 +1,9 @@
 // The Crypto port over OpenSSL's libcrypto (3.0 or later).
 //
-// It works in a library context of its own: no openssl.cnf, no engine and no
-// provider that the host program has loaded changes what is computed here.
+// It works in a library context of its own, with the default provider alone, so
+// that what openssl.cnf or the host program loads and sets does not change what is
+// computed here. The process does not read openssl.cnf on its account: a program
+// that wants it for itself loads it first.
 // Memory: Secrets lie in OpenSSL's secure heap, which is locked and left out of
 // core dumps where the system allows it; when that is full, in the ordinary heap.
 // Both are wiped. While a message is worked on, libcrypto keeps its round keys in
