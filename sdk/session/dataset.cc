@@ -232,6 +232,16 @@ DatasetSplit SplitByTime(Dataset dataset, double fraction) {
   return split;
 }
 
+std::vector<Message> Thinned(std::vector<Message> messages, std::int64_t limit) {
+  const auto n = static_cast<std::int64_t>(messages.size());
+  if (n <= limit) return messages;
+  std::vector<Message> kept;
+  for (std::int64_t i = 0; i < limit; ++i) {
+    kept.push_back(std::move(messages[static_cast<std::size_t>(i * n / limit)]));
+  }
+  return kept;
+}
+
 Result<TrainingExample> EncodeMessage(const Tokenizer& tokenizer, const Message& message) {
   TrainingExample example;
   Conversation parts;

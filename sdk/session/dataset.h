@@ -64,6 +64,9 @@ struct DatasetSplit {
 };
 DatasetSplit SplitByTime(Dataset dataset, double fraction);
 
+// At most `limit` messages, evenly chosen.
+std::vector<Message> Thinned(std::vector<Message> messages, std::int64_t limit);
+
 // A message as the model sees it: the token that starts a text, if the
 // tokenizer names one, the tokens, and the one that ends it. A user's text never
 // yields control tokens. Of a conversation the last turn is learned; turns are

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
@@ -26,16 +27,24 @@ Tensor CurveTensor(const std::vector<LossPoint>& points) {
   return tensor;
 }
 
-Result<std::vector<LossPoint>> CurvePoints(const SafetensorsFile& file, const char* name) {
-  ATTUNE_ASSIGN_OR_RETURN(const TensorView view, file.Tensor(name));
-  if (view.dtype != DType::kF64 || view.shape.rank() != 2 || view.shape[1] != 2) {
-    return DataLoss(
-        StrCat(name, " is ", DTypeName(view.dtype), view.shape.ToString(), ", must be f64[n, 2]"));
+const TensorView* Find(const StateParts& parts, std::string_view name) {
+  for (const NamedTensor& section : parts.sections) {
+    if (section.name == name) return &section.view;
+  }
+  return nullptr;
+}
+
+Result<std::vector<LossPoint>> CurvePoints(const StateParts& parts, const char* name) {
+  const TensorView* view = Find(parts, name);
+  if (view == nullptr) return DataLoss(StrCat("no section ", name));
+  if (view->dtype != DType::kF64 || view->shape.rank() != 2 || view->shape[1] != 2) {
+    return DataLoss(StrCat(name, " is ", DTypeName(view->dtype), view->shape.ToString(),
+                           ", must be f64[n, 2]"));
   }
   std::vector<LossPoint> points;
-  for (std::int64_t i = 0; i < view.shape[0]; ++i) {
+  for (std::int64_t i = 0; i < view->shape[0]; ++i) {
     double row[2];
-    std::memcpy(row, view.data + static_cast<std::size_t>(i) * sizeof row, sizeof row);
+    std::memcpy(row, view->data + static_cast<std::size_t>(i) * sizeof row, sizeof row);
     if (!(row[0] >= 0 && row[0] <= static_cast<double>(kMaxCount))) {
       return DataLoss(StrCat(name, ": step ", row[0], ", allowed 0 to ", kMaxCount));
     }
@@ -59,72 +68,65 @@ std::vector<Counter> CountersOf(TrainingProgress* progress) {
           {"position", &progress->cursor.position}};
 }
 
-Result<std::string_view> Entry(const SafetensorsMetadata& metadata, const std::string& key) {
-  const auto it = metadata.find(key);
-  if (it == metadata.end()) return DataLoss(StrCat("no ", key, " in the metadata"));
+using Fields = std::map<std::string, std::string>;
+
+Result<std::string_view> Entry(const Fields& fields, const std::string& key) {
+  const auto it = fields.find(key);
+  if (it == fields.end()) return DataLoss(StrCat("no ", key, " in the metadata"));
   return std::string_view(it->second);
 }
 
 template <typename T>
-Status ParseEntry(const SafetensorsMetadata& metadata, const std::string& key, T* value) {
-  ATTUNE_ASSIGN_OR_RETURN(const std::string_view text, Entry(metadata, key));
+Status ParseEntry(const Fields& fields, const std::string& key, T* value) {
+  ATTUNE_ASSIGN_OR_RETURN(const std::string_view text, Entry(fields, key));
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value);
   if (error == std::errc() && end == text.data() + text.size()) return OkStatus();
   return DataLoss(StrCat(key, " in the metadata is ", Quoted(text), ", no number"));
 }
 
-Status ParseHex(const SafetensorsMetadata& metadata, const std::string& key, std::uint64_t* value) {
-  ATTUNE_ASSIGN_OR_RETURN(const std::string_view text, Entry(metadata, key));
+Status ParseHex(const Fields& fields, const std::string& key, std::uint64_t* value) {
+  ATTUNE_ASSIGN_OR_RETURN(const std::string_view text, Entry(fields, key));
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *value, 16);
   if (error == std::errc() && end == text.data() + text.size()) return OkStatus();
   return DataLoss(StrCat(key, " in the metadata is ", Quoted(text), ", no hexadecimal number"));
 }
 
-Result<TrainingProgress> ReadProgress(const SafetensorsMetadata& metadata, std::uint64_t base) {
-  ATTUNE_ASSIGN_OR_RETURN(const std::string_view version, Entry(metadata, "version"));
+Result<TrainingProgress> ReadProgress(const Fields& fields, std::string_view base) {
+  ATTUNE_ASSIGN_OR_RETURN(const std::string_view version, Entry(fields, "version"));
   if (version != kVersion) {
     return Unsupported(StrCat("version ", Quoted(version), ", this build reads ", kVersion));
   }
-  std::uint64_t saved_base = 0;
-  ATTUNE_RETURN_IF_ERROR(ParseHex(metadata, "base", &saved_base));
+  ATTUNE_ASSIGN_OR_RETURN(const std::string_view saved_base, Entry(fields, "base"));
   if (saved_base != base) {
     return FailedPrecondition(
-        StrCat("saved with base model ", HexOf(saved_base), ", this is ", HexOf(base)));
+        StrCat("saved with base model ", Quoted(saved_base), ", this is ", base));
   }
   TrainingProgress progress;
-  ATTUNE_RETURN_IF_ERROR(ParseHex(metadata, "fingerprint", &progress.fingerprint));
+  ATTUNE_RETURN_IF_ERROR(ParseHex(fields, "fingerprint", &progress.fingerprint));
   for (const Counter& counter : CountersOf(&progress)) {
-    ATTUNE_RETURN_IF_ERROR(ParseEntry(metadata, counter.key, counter.value));
+    ATTUNE_RETURN_IF_ERROR(ParseEntry(fields, counter.key, counter.value));
     if (*counter.value >= 0 && *counter.value <= kMaxCount) continue;
     return DataLoss(
         StrCat(counter.key, " in the metadata is ", *counter.value, ", allowed 0 to ", kMaxCount));
   }
-  ATTUNE_RETURN_IF_ERROR(ParseEntry(metadata, "loss_scale", &progress.loss_scale));
+  ATTUNE_RETURN_IF_ERROR(ParseEntry(fields, "loss_scale", &progress.loss_scale));
   return progress;
 }
 
-Status CopySections(const SafetensorsFile& file, TrainingState* state) {
-  const auto sections = state->Sections();
-  if (file.entries().size() != sections.size() + 2) {
-    return DataLoss(StrCat(file.entries().size(), " tensors, must be ", sections.size() + 2));
+Status CheckSections(const StateParts& parts, const std::vector<NamedBytes>& wanted) {
+  constexpr std::size_t kCurves = 2;
+  if (parts.sections.size() != wanted.size() + kCurves) {
+    return DataLoss(StrCat(parts.sections.size(), " sections, must be ", wanted.size() + kCurves));
   }
-  for (const NamedBytes& section : sections) {
-    ATTUNE_ASSIGN_OR_RETURN(const TensorView view, file.Tensor(section.name));
-    if (view.dtype != DType::kF32 || view.shape != section.shape) {
-      return DataLoss(StrCat(section.name, " is ", DTypeName(view.dtype), view.shape.ToString(),
-                             ", must be f32", section.shape.ToString()));
+  for (const NamedBytes& section : wanted) {
+    const TensorView* view = Find(parts, section.name);
+    if (view == nullptr) return DataLoss(StrCat("no section ", Quoted(section.name)));
+    if (view->dtype != DType::kF32 || view->shape != section.shape) {
+      return DataLoss(StrCat(Quoted(section.name), " is ", DTypeName(view->dtype),
+                             view->shape.ToString(), ", must be f32", section.shape.ToString()));
     }
-    std::memcpy(section.bytes.data(), view.data, section.bytes.size());
   }
   return OkStatus();
-}
-
-Status Load(const SafetensorsFile& file, std::uint64_t base, Trainer* trainer, LossCurve* curve) {
-  ATTUNE_ASSIGN_OR_RETURN(const TrainingProgress progress, ReadProgress(file.metadata(), base));
-  ATTUNE_ASSIGN_OR_RETURN(curve->training, CurvePoints(file, kTrainingCurve));
-  ATTUNE_ASSIGN_OR_RETURN(curve->held_out, CurvePoints(file, kHeldOutCurve));
-  ATTUNE_RETURN_IF_ERROR(trainer->Resume(progress));
-  return CopySections(file, &trainer->state());
 }
 
 }  // namespace
@@ -136,34 +138,65 @@ std::string HexOf(std::uint64_t number) {
   return out;
 }
 
-Status SaveTrainingState(FileSystem& files, const std::string& path, std::uint64_t base,
-                         TrainingState& state, const LossCurve& curve) {
+StateParts PartsOfState(std::string_view base, TrainingState& state, const LossCurve& curve) {
   TrainingProgress progress = state.progress;
-  SafetensorsMetadata metadata = {{"format", "attune-training-state"},
-                                  {"version", std::string(kVersion)},
-                                  {"base", HexOf(base)},
-                                  {"fingerprint", HexOf(progress.fingerprint)}};
+  StateParts parts;
+  parts.fields = {{"format", "attune-training-state"},
+                  {"version", std::string(kVersion)},
+                  {"base", std::string(base)},
+                  {"fingerprint", HexOf(progress.fingerprint)}};
   for (const Counter& counter : CountersOf(&progress)) {
-    metadata[counter.key] = StrCat(*counter.value);
+    parts.fields[counter.key] = StrCat(*counter.value);
   }
   // Shortest text that reads back the same number.
   char scale[32];
   const auto end = std::to_chars(scale, scale + sizeof scale, progress.loss_scale).ptr;
-  metadata["loss_scale"] = std::string(scale, end);
+  parts.fields["loss_scale"] = std::string(scale, end);
 
-  const Tensor training = CurveTensor(curve.training), held_out = CurveTensor(curve.held_out);
-  std::vector<NamedTensor> tensors = {{kTrainingCurve, training.view()},
-                                      {kHeldOutCurve, held_out.view()}};
+  parts.curves.push_back(CurveTensor(curve.training));
+  parts.curves.push_back(CurveTensor(curve.held_out));
+  parts.sections = {{kTrainingCurve, parts.curves[0].view()},
+                    {kHeldOutCurve, parts.curves[1].view()}};
   for (const NamedBytes& section : state.Sections()) {
-    tensors.push_back({section.name, {DType::kF32, section.shape, section.bytes.data()}});
+    parts.sections.push_back({section.name, {DType::kF32, section.shape, section.bytes.data()}});
   }
-  return WriteSafetensors(files, path, tensors, metadata);
+  return parts;
 }
 
-Status LoadTrainingState(FileSystem& files, const std::string& path, std::uint64_t base,
-                         Trainer* trainer, LossCurve* curve) {
-  ATTUNE_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(files, path));
-  return Load(file, base, trainer, curve).WithContext(BaseName(path));
+Status RestoreState(const StateParts& parts, std::string_view base, Trainer* trainer,
+                    LossCurve* curve) {
+  ATTUNE_ASSIGN_OR_RETURN(const TrainingProgress progress, ReadProgress(parts.fields, base));
+  LossCurve saved;
+  ATTUNE_ASSIGN_OR_RETURN(saved.training, CurvePoints(parts, kTrainingCurve));
+  ATTUNE_ASSIGN_OR_RETURN(saved.held_out, CurvePoints(parts, kHeldOutCurve));
+  const std::vector<NamedBytes> sections = trainer->state().Sections();
+  ATTUNE_RETURN_IF_ERROR(CheckSections(parts, sections));
+  ATTUNE_RETURN_IF_ERROR(trainer->Resume(progress));
+  // From here on nothing fails.
+  for (const NamedBytes& section : sections) {
+    std::memcpy(section.bytes.data(), Find(parts, section.name)->data, section.bytes.size());
+  }
+  *curve = std::move(saved);
+  return OkStatus();
+}
+
+TrainingStateFile::TrainingStateFile(FileSystem& files, std::string path, std::uint64_t base)
+    : files_(files), path_(std::move(path)), base_(HexOf(base)) {}
+
+Status TrainingStateFile::Save(TrainingState& state, const LossCurve& curve) {
+  const StateParts parts = PartsOfState(base_, state, curve);
+  return WriteSafetensors(files_, path_, parts.sections, parts.fields);
+}
+
+Status TrainingStateFile::Load(Trainer* trainer, LossCurve* curve) {
+  ATTUNE_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(files_, path_));
+  StateParts parts;
+  parts.fields = file.metadata();
+  for (const SafetensorsEntry& entry : file.entries()) {
+    ATTUNE_ASSIGN_OR_RETURN(const TensorView view, file.Tensor(entry.name));
+    parts.sections.push_back({entry.name, view});
+  }
+  return RestoreState(parts, base_, trainer, curve).WithContext(BaseName(path_));
 }
 
 }  // namespace attune

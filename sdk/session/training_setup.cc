@@ -142,6 +142,15 @@ TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_
   return config;
 }
 
+EvaluationSetup EvaluationSetupOf(const TrainingOptions& options, std::int64_t row_length,
+                                  std::int64_t labels) {
+  const TrainConfig config =
+      TrainConfigOf(options, /*full=*/false, row_length, std::max<std::int64_t>(labels, 1));
+  EvaluationSetup setup{config.sampler, config.compile};
+  setup.compile.pack_weights = false;
+  return setup;
+}
+
 Result<LoraSpec> LoraSpecOf(const LanguageModelWeights& base, const PeftConfig& peft) {
   LossGraphOptions smallest;
   smallest.length = 2;
@@ -168,6 +177,22 @@ TrainerParts PartsOf(const Platform& platform, const LanguageModelWeights& base,
   };
   if (!full) parts.frozen = base.views;
   return parts;
+}
+
+std::int64_t StateBytes(const LanguageModelWeights& base, const LoraSpec& lora, int moments) {
+  std::vector<Trainable> trainables;
+  for (const LoraModule& module : lora.modules) {
+    const auto it = base.views.find(module.module + ".weight");
+    if (it == base.views.end()) continue;
+    // A is [rank, in] and B [out, rank], whichever way round the weight is.
+    for (const int axis : {0, 1}) {
+      trainables.push_back({"", {module.rank, it->second.shape[axis]}});
+    }
+  }
+  if (lora.modules.empty()) {
+    for (const auto& [name, view] : base.views) trainables.push_back({name, view.shape});
+  }
+  return TrainingState::Bytes(trainables, moments);
 }
 
 void InitializeParameters(const LanguageModelWeights& base, std::uint64_t seed,

@@ -35,6 +35,14 @@ Result<std::int64_t> RowLength(const TrainingOptions& options, const DecoderConf
 TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_t row_length,
                           std::int64_t labels);
 
+// How held-out texts of so many labels are tested.
+struct EvaluationSetup {
+  SamplerConfig layout;
+  CompileOptions compile;
+};
+EvaluationSetup EvaluationSetupOf(const TrainingOptions& options, std::int64_t row_length,
+                                  std::int64_t labels);
+
 // The low-rank branches of the model's linears that `peft` targets.
 Result<LoraSpec> LoraSpecOf(const LanguageModelWeights& base, const PeftConfig& peft);
 
@@ -42,6 +50,9 @@ Result<LoraSpec> LoraSpecOf(const LanguageModelWeights& base, const PeftConfig& 
 // of `lora`, or with every weight trainable when it names none.
 TrainerParts PartsOf(const Platform& platform, const LanguageModelWeights& base,
                      const LoraSpec& lora);
+
+// What a TrainingState of these branches, or of every weight, takes.
+std::int64_t StateBytes(const LanguageModelWeights& base, const LoraSpec& lora, int moments);
 
 // Sets the parameters a run starts with: A and B as PEFT does, or the base's
 // weights.

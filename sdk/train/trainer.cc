@@ -219,8 +219,10 @@ Status Trainer::Resume(const TrainingProgress& progress) {
     return InvalidArgument(StrCat("saved training state: ", progress.updates, " updates in ",
                                   progress.step, " steps"));
   }
-  ATTUNE_RETURN_IF_ERROR(loss_scale_.Restore(progress.loss_scale, progress.finite_steps));
+  LossScale scale = loss_scale_;
+  ATTUNE_RETURN_IF_ERROR(scale.Restore(progress.loss_scale, progress.finite_steps));
   ATTUNE_RETURN_IF_ERROR(sampler_.Seek(progress.cursor));
+  loss_scale_ = scale;
   state_->progress = progress;
   return OkStatus();
 }

@@ -141,6 +141,8 @@ class Trainer {
   // overwrite the bytes of state().Sections().
   TrainingState& state() { return *state_; }
 
+  // On error nothing has changed.
+  //
   // kFailedPrecondition  saved with another configuration, model or examples
   // kInvalidArgument     contradicts itself
   Status Resume(const TrainingProgress& progress);

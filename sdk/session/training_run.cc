@@ -1,0 +1,158 @@
+#include "session/training_run.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/strings.h"
+#include "session/training_checkpoint.h"
+#include "session/training_setup.h"
+
+namespace attune {
+
+Result<TrainingTexts> EncodeTexts(const Tokenizer& tokenizer, const DatasetSplit& messages,
+                                  std::int64_t row_length) {
+  // A row predicts one token less than the example has.
+  const std::int64_t window = row_length + 1;
+  TrainingTexts texts;
+  ATTUNE_ASSIGN_OR_RETURN(texts.train, EncodeMessages(tokenizer, messages.train, window));
+  ATTUNE_ASSIGN_OR_RETURN(texts.held_out, EncodeMessages(tokenizer, messages.held_out, window));
+  texts.train_messages = static_cast<std::int64_t>(messages.train.size());
+  texts.held_out_messages = static_cast<std::int64_t>(messages.held_out.size());
+  return texts;
+}
+
+Result<std::unique_ptr<TrainingRun>> TrainingRun::Create(const Platform& platform,
+                                                         const LanguageModelWeights& base,
+                                                         const TrainingTask& task,
+                                                         TrainingTexts texts, StateStore* store) {
+  auto run = std::unique_ptr<TrainingRun>(new TrainingRun(task, store));
+  ATTUNE_RETURN_IF_ERROR(run->Prepare(platform, base, std::move(texts)));
+  return run;
+}
+
+Status TrainingRun::Prepare(const Platform& platform, const LanguageModelWeights& base,
+                            TrainingTexts texts) {
+  base_ = &base;
+  report_.train_messages = texts.train_messages;
+  report_.held_out_messages = texts.held_out_messages;
+  report_.train_tokens = CountLabels(texts.train);
+  report_.held_out_tokens = CountLabels(texts.held_out);
+  if (!task_.full) {
+    peft_ = PeftConfigOf(task_.options, base.config);
+    ATTUNE_ASSIGN_OR_RETURN(lora_, LoraSpecOf(base, peft_));
+  }
+  TrainConfig config =
+      TrainConfigOf(task_.options, task_.full, task_.row_length, report_.train_tokens);
+  const EvaluationSetup testing =
+      EvaluationSetupOf(task_.options, task_.row_length, report_.held_out_tokens);
+  LoraSpec exact = lora_;
+  exact.dropout = 0;
+  const TrainerParts parts = PartsOf(platform, base, exact);
+  const std::int64_t state_bytes = StateBytes(base, lora_, config.optimizer.moments());
+  config.reserved_bytes = kProcessBytes + base.copied_bytes + store_.BytesToSave(state_bytes);
+  if (!texts.held_out.empty()) {
+    ATTUNE_ASSIGN_OR_RETURN(
+        const std::int64_t bytes,
+        Evaluator::PredictBytes(parts, testing.layout, testing.compile, texts.held_out));
+    config.reserved_bytes += bytes;
+  }
+  ATTUNE_ASSIGN_OR_RETURN(
+      trainer_, Trainer::Create(PartsOf(platform, base, lora_), config, std::move(texts.train)));
+  if (!texts.held_out.empty()) {
+    ATTUNE_ASSIGN_OR_RETURN(evaluator_, Evaluator::Create(parts, testing.layout, testing.compile,
+                                                          std::move(texts.held_out)));
+    ATTUNE_RETURN_IF_ERROR(evaluator_->BindAll(&trainer_->state()));
+  }
+  report_.predicted_bytes = trainer_->memory().private_bytes();
+  report_.recomputed_values = trainer_->memory().recomputed;
+  for (const Trainable& trainable : trainer_->state().trainables()) {
+    report_.trained_parameters += trainable.shape.elements();
+  }
+  return OkStatus();
+}
+
+void TrainingRun::Start() { InitializeParameters(*base_, task_.options.seed, &trainer_->state()); }
+
+Status TrainingRun::Test() {
+  ATTUNE_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_->Run());
+  curve_.held_out.push_back({steps_done(), evaluation.loss()});
+  return OkStatus();
+}
+
+bool TrainingRun::IsTestDue() {
+  if (evaluator_ == nullptr) return false;
+  if (trainer_->remaining_steps() == 0) return true;
+  const std::int64_t asked = task_.options.evaluate_every;
+  if (asked < 0) return false;
+  const std::int64_t every =
+      asked > 0 ? asked : std::max<std::int64_t>(task_.options.steps / 10, 1);
+  return steps_done() % every == 0;
+}
+
+Status TrainingRun::Train(const TrainingCallback& on_step) {
+  on_step_ = &on_step;
+  if (evaluator_ != nullptr && curve_.held_out.empty()) ATTUNE_RETURN_IF_ERROR(Test());
+  std::int64_t labels = 0;
+  while (trainer_->remaining_steps() > 0) {
+    ATTUNE_ASSIGN_OR_RETURN(StepReport step, trainer_->Step());
+    labels += step.labels;
+    report_.training_seconds += step.seconds;
+    if (step.skipped) {
+      ++report_.skipped_steps;
+    } else {
+      curve_.training.push_back({step.step, step.loss});
+    }
+    const bool tested = IsTestDue();
+    if (tested) ATTUNE_RETURN_IF_ERROR(Test());
+    const bool go_on = Report(std::move(step), tested) && steps_done() != task_.stop_at_step;
+    const bool last = trainer_->remaining_steps() == 0;
+    const bool due = task_.checkpoint_every > 0 && steps_done() % task_.checkpoint_every == 0;
+    if (!last && (!go_on || due)) ATTUNE_RETURN_IF_ERROR(Save());
+    if (!go_on) break;
+  }
+  Conclude(labels);
+  return OkStatus();
+}
+
+void TrainingRun::Conclude(std::int64_t labels) {
+  report_.finished = trainer_->remaining_steps() == 0;
+  report_.steps = steps_done();
+  if (report_.training_seconds > 0) {
+    report_.tokens_per_second = static_cast<double>(labels) / report_.training_seconds;
+  }
+  if (curve_.held_out.empty()) return;
+  report_.loss_before = curve_.held_out.front().loss;
+  report_.loss_after = curve_.held_out.back().loss;
+}
+
+// Whether to go on.
+bool TrainingRun::Report(StepReport step, bool tested) const {
+  if (!*on_step_) return true;
+  TrainingEvent event;
+  event.step = step.step;
+  event.steps = task_.options.steps;
+  event.loss = step.loss;
+  event.learning_rate = step.learning_rate;
+  event.gradient_norm = step.gradient_norm;
+  event.loss_scale = step.loss_scale;
+  event.skipped = step.skipped;
+  event.reason = std::move(step.reason);
+  event.seconds = step.seconds;
+  if (step.seconds > 0) event.tokens_per_second = static_cast<double>(step.labels) / step.seconds;
+  event.has_held_out_loss = tested;
+  if (tested) event.held_out_loss = curve_.held_out.back().loss;
+  return (*on_step_)(event);
+}
+
+SafetensorsMetadata TrainingRun::Provenance(std::uint64_t base) const {
+  const TrainingProgress& progress = trainer_->state().progress;
+  return {{"attune.base", HexOf(base)},
+          {"attune.data", HexOf(progress.fingerprint)},
+          {"attune.steps", StrCat(progress.step)},
+          {"attune.updates", StrCat(progress.updates)},
+          {"attune.messages", StrCat(report_.train_messages)},
+          {"attune.tokens", StrCat(progress.tokens)},
+          {"attune.seed", StrCat(task_.options.seed)}};
+}
+
+}  // namespace attune

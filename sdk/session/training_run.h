@@ -1,0 +1,107 @@
+// A TrainingRun trains on texts, from its first step to its last or until it is
+// told to stop: what Personalize() and Adaptation::Run() have in common. Where
+// texts come from, where states are saved and what becomes of the result is
+// theirs.
+//
+// Threads: one at a time.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "attune/status.h"
+#include "attune/training.h"
+#include "formats/peft.h"
+#include "graph/lora.h"
+#include "models/weights.h"
+#include "session/dataset.h"
+#include "session/loss_curve.h"
+#include "session/platform.h"
+#include "session/state_store.h"
+#include "text/tokenizer.h"
+#include "train/evaluate.h"
+#include "train/trainer.h"
+
+namespace attune {
+
+// Messages as the model sees them.
+struct TrainingTexts {
+  std::vector<TrainingExample> train, held_out;
+  std::int64_t train_messages = 0;
+  std::int64_t held_out_messages = 0;
+};
+// `row_length`: see RowLength().
+Result<TrainingTexts> EncodeTexts(const Tokenizer& tokenizer, const DatasetSplit& messages,
+                                  std::int64_t row_length);
+
+struct TrainingTask {
+  TrainingOptions options;
+  bool full = false;  // Every weight, not an adapter.
+  std::int64_t row_length = 0;
+  // Save a state every so many steps; 0: only when stopped early.
+  std::int64_t checkpoint_every = 0;
+  // Save and stop once so many steps are done; 0: at the end only.
+  std::int64_t stop_at_step = 0;
+};
+
+class TrainingRun {
+ public:
+  // Everything that may refuse, before anything is written. `base` and `store`
+  // are not owned; they must outlive the run.
+  //
+  //   kInvalidArgument    an option out of range, or no text to learn
+  //   kResourceExhausted  over the memory budget; both numbers
+  static Result<std::unique_ptr<TrainingRun>> Create(const Platform& platform,
+                                                     const LanguageModelWeights& base,
+                                                     const TrainingTask& task, TrainingTexts texts,
+                                                     StateStore* store);
+
+  // Goes on from the state that the store holds; its errors. On error nothing
+  // has changed.
+  Status Resume() { return store_.Load(trainer_.get(), &curve_); }
+  // From the beginning.
+  void Start();
+
+  // Takes the steps that are left. Saves when it is time to, and when the
+  // callback or `stop_at_step` ends it early; not after the last step.
+  //
+  //   kFailedPrecondition  training diverged
+  //   and the errors of the store
+  Status Train(const TrainingCallback& on_step);
+  Status Save() { return store_.Save(trainer_->state(), curve_); }
+
+  TrainingState& state() { return trainer_->state(); }
+  const LossCurve& curve() const { return curve_; }
+  const TrainingReport& report() const { return report_; }
+  // Of an adapter.
+  const PeftConfig& peft() const { return peft_; }
+  const LoraSpec& lora() const { return lora_; }
+
+  // What the weights came from: hashes and counts, never text. `base` is the
+  // base's Fingerprint().
+  SafetensorsMetadata Provenance(std::uint64_t base) const;
+
+ private:
+  TrainingRun(const TrainingTask& task, StateStore* store) : task_(task), store_(*store) {}
+  Status Prepare(const Platform& platform, const LanguageModelWeights& base, TrainingTexts texts);
+  Status Test();
+  bool IsTestDue();
+  bool Report(StepReport step, bool tested) const;
+  void Conclude(std::int64_t labels);
+  std::int64_t steps_done() { return trainer_->state().progress.step; }
+
+  const TrainingTask task_;
+  StateStore& store_;
+  const LanguageModelWeights* base_ = nullptr;
+  PeftConfig peft_;
+  LoraSpec lora_;  // Names no module when every weight is trained.
+  std::unique_ptr<Trainer> trainer_;
+  std::unique_ptr<Evaluator> evaluator_;
+  LossCurve curve_;
+  TrainingReport report_;
+  const TrainingCallback* on_step_ = nullptr;
+};
+
+}  // namespace attune
