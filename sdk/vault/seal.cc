@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/function_ref.h"
 #include "base/strings.h"
 
 namespace attune {
@@ -77,6 +78,24 @@ Status OpenOneChunk(Aead& aead, const Nonce& base, std::uint64_t chunk, ByteSpan
   return Fail(SealFault::kDamagedChunk, StrCat("chunk ", chunk, " does not authenticate"), fault);
 }
 
+// Opens a message of a possible length, chunk by chunk, each into the room that
+// `room` makes for so many bytes at that offset of the plaintext.
+Status OpenChunks(Crypto& crypto, ByteSpan key, std::string_view context, ByteSpan sealed,
+                  FunctionRef<std::span<std::byte>(std::size_t at, std::size_t size)> room,
+                  SealFault* fault) {
+  ATTUNE_ASSIGN_OR_RETURN(const MessageKey message,
+                          OpenHeader(crypto, key, context, sealed.first(kSealHeaderBytes), fault));
+  sealed = sealed.subspan(kSealHeaderBytes);
+  for (std::uint64_t chunk = 0; !sealed.empty(); ++chunk) {
+    const std::size_t take = std::min(kSealedChunkBytes, sealed.size());
+    const auto out = room(static_cast<std::size_t>(chunk * kSealChunkBytes), take - kAeadTagBytes);
+    ATTUNE_RETURN_IF_ERROR(
+        OpenOneChunk(*message.aead, message.base, chunk, sealed.first(take), out, fault));
+    sealed = sealed.subspan(take);
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 std::uint64_t SealedBytes(std::uint64_t plaintext) {
@@ -136,26 +155,30 @@ Result<std::string> Unseal(Crypto& crypto, ByteSpan key, std::string_view contex
                            SealFault* fault) {
   if (fault != nullptr) *fault = SealFault::kNone;
   ATTUNE_ASSIGN_OR_RETURN(const std::uint64_t size, PlaintextBytes(sealed.size(), fault));
-  ATTUNE_ASSIGN_OR_RETURN(const MessageKey message,
-                          OpenHeader(crypto, key, context, sealed.first(kSealHeaderBytes), fault));
-  sealed = sealed.subspan(kSealHeaderBytes);
-
   std::string plaintext;
   plaintext.reserve(static_cast<std::size_t>(size));
-  for (std::uint64_t chunk = 0; !sealed.empty(); ++chunk) {
-    const std::size_t take = std::min(kSealedChunkBytes, sealed.size());
-    const std::size_t at = plaintext.size();
-    plaintext.resize(at + take - kAeadTagBytes);
-    const auto whole = std::as_writable_bytes(std::span(plaintext));
-    const Status status = OpenOneChunk(*message.aead, message.base, chunk, sealed.first(take),
-                                       whole.subspan(at), fault);
-    if (!status.ok()) {
-      Wipe(whole);
-      return status;
-    }
-    sealed = sealed.subspan(take);
+  const auto grow = [&](std::size_t at, std::size_t take) {
+    plaintext.resize(at + take);
+    return std::as_writable_bytes(std::span(plaintext)).subspan(at);
+  };
+  const Status status = OpenChunks(crypto, key, context, sealed, grow, fault);
+  if (!status.ok()) {
+    Wipe(std::as_writable_bytes(std::span(plaintext)));
+    return status;
   }
   return plaintext;
+}
+
+Result<Secret> UnsealSecret(Crypto& crypto, ByteSpan key, std::string_view context, ByteSpan sealed,
+                            SealFault* fault) {
+  if (fault != nullptr) *fault = SealFault::kNone;
+  ATTUNE_ASSIGN_OR_RETURN(const std::uint64_t size, PlaintextBytes(sealed.size(), fault));
+  Secret secret(crypto, static_cast<std::size_t>(size));
+  const auto place = [&](std::size_t at, std::size_t take) {
+    return secret.bytes().subspan(at, take);
+  };
+  ATTUNE_RETURN_IF_ERROR(OpenChunks(crypto, key, context, sealed, place, fault));
+  return secret;
 }
 
 SealedReader::SealedReader(std::unique_ptr<Aead> aead, const Nonce& base,

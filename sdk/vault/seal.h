@@ -68,6 +68,10 @@ Status Seal(Crypto& crypto, ByteSpan key, std::string_view context, ByteSpan pla
 Result<std::string> Unseal(Crypto& crypto, ByteSpan key, std::string_view context, ByteSpan sealed,
                            SealFault* fault = nullptr);
 
+// The same for a key: its plaintext is never anywhere but in a Secret.
+Result<Secret> UnsealSecret(Crypto& crypto, ByteSpan key, std::string_view context, ByteSpan sealed,
+                            SealFault* fault = nullptr);
+
 // Where a SealedReader finds its bytes.
 class SealedSource {
  public:
