@@ -69,6 +69,8 @@ struct CheckpointEntry : StoredFile {
 
 struct AdapterEntry : StoredFile {
   std::uint64_t generation = 0;  // Counts from 1 for each adapter.
+  // Has served, so it was found good once: what a rollback may fall back to.
+  bool promoted = false;
   bool operator==(const AdapterEntry&) const = default;
 };
 

@@ -3,9 +3,10 @@
 // Byte layout: docs/formats/vault.md.
 //
 // Durability: a transaction that was committed survives a process kill and a
-// power failure at any later instant; one that was not leaves nothing behind.
+// power failure at any later instant; one that was not is absent, or, if it was
+// cut off in the very last moment, whole.
 // Rollback: the KeyStore holds the generation of the last commit; an older set
-// of files is refused, however valid.
+// of files is refused, however valid. Removing all files is not noticed.
 // Processes: any number may have the vault open. Readers never wait; writers take
 // turns by a lock that is held for one transaction only and ends with its process.
 // Threads: one at a time.
@@ -13,8 +14,8 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -38,11 +39,15 @@ struct VaultPorts {
   Clock* clock = nullptr;
 };
 
+struct FileName;
+struct VaultState;
+
 struct VaultOptions {
   std::string directory;
-  // Make a vault, and its root key, where the directory is absent or empty.
+  // Make a vault, and its root key, where the directory is absent or empty (but
+  // for names that begin with a dot).
   bool create = false;
-  // How long a transaction waits for another process's.
+  // How long a transaction, and making a vault, waits for another process's.
   double lock_timeout_seconds = 10;
 };
 
@@ -59,9 +64,11 @@ class Vault {
  public:
   //   kNotFound            no vault there, and create is false
   //   kUnavailable         the KeyStore is locked; retry later
-  //   kFailedPrecondition  no key for this vault, wrong passphrase, or the files
-  //                        are of an earlier generation than the last commit
-  //   kDataLoss            the manifest and its copy are damaged, or gone
+  //   kFailedPrecondition  no key for this vault or another key, wrong passphrase,
+  //                        files of an earlier generation than the last commit, or
+  //                        a directory full of something else
+  //   kDataLoss            the manifest and its copy are damaged, or gone, or the
+  //                        key's item is damaged
   //   kUnsupported         of a later version
   static Result<std::unique_ptr<Vault>> Open(const VaultPorts& ports, const VaultOptions& options);
   ~Vault();
@@ -70,13 +77,13 @@ class Vault {
 
   const VaultPorts& ports() const { return ports_; }
   const std::string& directory() const { return options_.directory; }
-  const VaultId& id() const { return id_; }
+  const VaultId& id() const;
 
   // As of Open(), the last Refresh() or the last transaction.
-  const Manifest& manifest() const { return manifest_; }
+  const Manifest& manifest() const;
 
   // Reads the manifest again if another process has committed since. Does not
-  // wait.
+  // wait. On error nothing has changed.
   Status Refresh();
 
   // --- Keys ---
@@ -90,23 +97,30 @@ class Vault {
   // The key of a slice of the manifest. kNotFound: it was dropped.
   Result<Secret> SliceKey(std::uint64_t id);
 
-  // Replaces the root key and wraps every slice's key anew; data files stay.
+  // Replaces the root key and wraps every slice's key anew; data files stay. The
+  // old root key is gone on success, and no earlier manifest can be opened. Cut
+  // off on the way, the next transaction finishes it.
   Status RotateKey();
-  // How often that was done.
-  std::uint64_t key_generation() const { return key_generation_; }
+  // 1, and one more for each rotation.
+  std::uint64_t key_generation() const;
 
   // --- Files ---
 
   // Seals `plaintext` as the content of `file` under `key`: clear header and
   // message, ready for Transaction::Write().
   Result<std::string> SealFile(const VaultFile& file, ByteSpan key, ByteSpan plaintext);
-  // Opens it. A file that does not authenticate is moved to quarantine and
-  // reported: kDataLoss.
+  // Opens it. A file that does not authenticate, or is gone, is moved to
+  // quarantine (outside of a transaction) and reported.
+  //
+  //   kDataLoss           damaged
+  //   kNotFound           another process has dropped it since the last Refresh()
+  //   kResourceExhausted  more than `limit` bytes; nothing is read
   Result<std::string> OpenFile(const VaultFile& file, std::uint64_t limit);
   std::string PathOf(Role role, std::uint64_t file) const;
 
-  // Takes a file out of the manifest, and its slice with it if nothing else uses
-  // that, and moves the bytes below quarantine/.
+  // A transaction with Transaction::Quarantine() alone.
+  //
+  //   kNotFound  the manifest does not name the file
   Status Quarantine(Role role, std::uint64_t file, std::string_view reason);
 
   // --- Changes ---
@@ -120,34 +134,46 @@ class Vault {
     Transaction& operator=(const Transaction&) = delete;
 
     // The newest one, to be changed.
-    Manifest& manifest() { return manifest_; }
+    Manifest& manifest();
     // A file id never used before.
     Result<std::uint64_t> NewFile();
-    // Writes and syncs a new file.
+    // Writes and syncs a new file, to be named in the manifest.
     Status Write(Role role, std::uint64_t file, std::span<const ByteSpan> parts);
-    // Makes the manifest the newest, then removes files that it no longer names.
+    // Takes a file out of the manifest and notes why; Commit() moves its bytes below
+    // quarantine/. If nothing else lies under its slice the key goes, and nobody
+    // can read the bytes any more. Only the last kMaxQuarantined files are kept.
+    //
+    //   kNotFound  the manifest does not name the file
+    Status Quarantine(Role role, std::uint64_t file, std::string_view reason);
+    // Counts the generation up, drops slices that nothing lies under, makes the
+    // manifest the newest, then removes files that it no longer names. Once.
+    // After kIoError it may turn out to have been committed: Refresh() tells.
     //
     //   kResourceExhausted  no space; nothing has changed
+    //   kInvalidArgument    no CheckManifest(); nothing has changed
     Status Commit();
 
    private:
     friend class Vault;
-    Transaction(Vault& vault, std::unique_ptr<FileLock> lock, Manifest manifest);
+    Transaction(Vault& vault, std::unique_ptr<FileLock> lock);
+    void Dispose(const Manifest& before);
+
     Vault& vault_;
     std::unique_ptr<FileLock> lock_;
-    Manifest manifest_;
-    std::vector<std::string> written_;
-    bool committed_ = false;
+    std::optional<Manifest> changed_;
+    std::vector<FileName> written_;
+    bool done_ = false;
   };
-  // Refreshes, and removes what a killed process left behind.
+  // Refreshes, and finishes or removes what a killed process left behind.
   //
-  //   kUnavailable  another process is in a transaction for too long
+  //   kUnavailable         another process is in a transaction for too long
+  //   kFailedPrecondition  this vault is in one
   Result<std::unique_ptr<Transaction>> Begin();
 
   // --- Looking after it ---
 
   // Reads and authenticates every file that the manifest names, without moving
-  // any: one line a damaged file.
+  // any: one entry a damaged file.
   struct Damage {
     Role role;
     std::uint64_t file;
@@ -156,14 +182,24 @@ class Vault {
   Result<std::vector<Damage>> Verify();
 
  private:
-  Vault(const VaultPorts& ports, const VaultOptions& options);
+  Vault(const VaultPorts& ports, const VaultOptions& options, VaultState state);
+  Status Reload();
+  Status FinishLastCommit();
+  Status Publish(Manifest next);
+  Status Anchor();
+  void Sweep();
+  void Discard(const FileName& name);
+  Result<std::string> ReadFile(const VaultFile& file, std::uint64_t limit);
+  Status CheckSegment(const SegmentEntry& entry);
 
   VaultPorts ports_;
   VaultOptions options_;
-  VaultId id_{};
-  std::uint64_t key_generation_ = 0;
-  Secret root_;
-  Manifest manifest_;
+  std::unique_ptr<VaultState> state_;
+  bool in_transaction_ = false;
+  // A commit failed half-way: what the files say has to be read.
+  bool uncertain_ = false;
+  // What killed processes left was removed.
+  bool swept_ = false;
 };
 
 }  // namespace attune
