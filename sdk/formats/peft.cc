@@ -3,6 +3,7 @@
 #include "formats/peft.h"
 
 #include <cmath>
+#include <memory>
 #include <utility>
 
 #include "base/strings.h"
@@ -108,6 +109,29 @@ Status PairUp(const SafetensorsFile& file, PeftAdapter* adapter) {
   return problems.ToStatus(StatusCode::kDataLoss, kWeightsFile);
 }
 
+// A file's bytes that were never in a file.
+class OwnedFile final : public MappedFile {
+ public:
+  explicit OwnedFile(std::string bytes) : bytes_(std::move(bytes)) {}
+  std::span<const std::byte> bytes() const override { return std::as_bytes(std::span(bytes_)); }
+
+ private:
+  std::string bytes_;
+};
+
+Result<PeftAdapter> Parse(std::string_view text, std::shared_ptr<const MappedFile> weights) {
+  Result<PeftConfig> config = ParsePeftConfig(text);
+  if (!config.ok()) return std::move(config).status().WithContext(kConfigFile);
+  PeftAdapter adapter;
+  adapter.config = *std::move(config);
+  ATTUNE_ASSIGN_OR_RETURN(const SafetensorsFile file,
+                          SafetensorsFile::Parse(std::move(weights), kWeightsFile));
+  ATTUNE_RETURN_IF_ERROR(PairUp(file, &adapter));
+  adapter.metadata = file.metadata();
+  ATTUNE_RETURN_IF_ERROR(file.AddTo(&adapter.tensors));
+  return adapter;
+}
+
 // The configuration as text, read back: what this build would refuse to read, or
 // would read differently, must not be written.
 Result<std::string> ReadableText(const PeftConfig& config,
@@ -150,29 +174,25 @@ std::optional<PeftName> ParsePeftName(std::string_view tensor) {
   return std::nullopt;
 }
 
+Result<PeftAdapter> ParsePeftAdapter(PeftFiles files) {
+  return Parse(files.config, std::make_shared<const OwnedFile>(std::move(files.weights)));
+}
+
 Result<PeftAdapter> ReadPeftAdapter(FileSystem& fs, const std::string& directory) {
-  PeftAdapter adapter;
   ATTUNE_ASSIGN_OR_RETURN(const std::string text,
                           fs.Read(JoinPath(directory, kConfigFile), kMaxConfigBytes));
-  Result<PeftConfig> config = ParsePeftConfig(text);
-  if (!config.ok()) return std::move(config).status().WithContext(kConfigFile);
-  adapter.config = *std::move(config);
-
   const std::string weights = JoinPath(directory, kWeightsFile);
   if (!fs.Exists(weights) && fs.Exists(JoinPath(directory, kPickleFile))) {
     return Unsupported(StrCat(
         kPickleFile, ": is a pickle, which can run code; save the adapter as ", kWeightsFile));
   }
-  ATTUNE_ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(fs, weights));
-  ATTUNE_RETURN_IF_ERROR(PairUp(file, &adapter));
-  adapter.metadata = file.metadata();
-  ATTUNE_RETURN_IF_ERROR(file.AddTo(&adapter.tensors));
-  return adapter;
+  ATTUNE_ASSIGN_OR_RETURN(std::shared_ptr<const MappedFile> file, fs.Map(weights));
+  return Parse(text, std::move(file));
 }
 
-Status WritePeftAdapter(FileSystem& fs, const std::string& directory, const PeftConfig& config,
-                        const std::map<std::string, LoraPair>& modules,
-                        const SafetensorsMetadata& provenance) {
+Result<PeftFiles> FormatPeftAdapter(const PeftConfig& config,
+                                    const std::map<std::string, LoraPair>& modules,
+                                    const SafetensorsMetadata& provenance) {
   Problems problems;
   std::vector<NamedTensor> tensors;
   for (const auto& [module, pair] : modules) {
@@ -183,12 +203,21 @@ Status WritePeftAdapter(FileSystem& fs, const std::string& directory, const Peft
   if (modules.empty()) problems.Add("has 0 tensors");
   ATTUNE_RETURN_IF_ERROR(problems.ToStatus(StatusCode::kInvalidArgument, kWeightsFile));
 
-  ATTUNE_ASSIGN_OR_RETURN(const std::string text, ReadableText(config, modules));
+  PeftFiles files;
+  ATTUNE_ASSIGN_OR_RETURN(files.config, ReadableText(config, modules));
+  Result<std::string> weights = FormatSafetensors(tensors, provenance);
+  if (!weights.ok()) return std::move(weights).status().WithContext(kWeightsFile);
+  files.weights = *std::move(weights);
+  return files;
+}
+
+Status WritePeftAdapter(FileSystem& fs, const std::string& directory, const PeftFiles& files) {
   ATTUNE_RETURN_IF_ERROR(fs.CreateDirectories(directory));
+  const std::span<const std::byte> weights = std::as_bytes(std::span(files.weights));
   ATTUNE_RETURN_IF_ERROR(
-      WriteSafetensors(fs, JoinPath(directory, kWeightsFile), tensors, provenance));
-  const std::span<const std::byte> part = std::as_bytes(std::span(text));
-  return fs.WriteAtomically(JoinPath(directory, kConfigFile), std::span(&part, 1));
+      fs.WriteAtomically(JoinPath(directory, kWeightsFile), std::span(&weights, 1)));
+  const std::span<const std::byte> config = std::as_bytes(std::span(files.config));
+  return fs.WriteAtomically(JoinPath(directory, kConfigFile), std::span(&config, 1));
 }
 
 }  // namespace attune

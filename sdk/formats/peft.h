@@ -84,18 +84,31 @@ struct PeftAdapter {
   NamedTensors tensors;
 };
 
-//   kNotFound     no adapter_config.json or adapter_model.safetensors
+// The two files of an adapter, by their bytes.
+struct PeftFiles {
+  std::string config;   // adapter_config.json
+  std::string weights;  // adapter_model.safetensors
+};
+
 //   kDataLoss     tensors missing, unknown, misshaped or not finite
 //   kUnsupported  something that changes the maths; a dtype but F32, F16, BF16
+Result<PeftAdapter> ParsePeftAdapter(PeftFiles files);
+
+// The same of a directory.
+//
+//   kNotFound  no adapter_config.json or adapter_model.safetensors
 Result<PeftAdapter> ReadPeftAdapter(FileSystem& fs, const std::string& directory);
 
-// Writes both files, the configuration last. `provenance` goes to the metadata of
-// the safetensors file. The pairs' scales are ignored: `config` says them.
+// `provenance` goes to the metadata of the safetensors file. The pairs' scales
+// are ignored: `config` says them.
 //
 //   kInvalidArgument  a pair's shapes contradict each other or `config`
-Status WritePeftAdapter(FileSystem& fs, const std::string& directory, const PeftConfig& config,
-                        const std::map<std::string, LoraPair>& modules,
-                        const SafetensorsMetadata& provenance = {});
+Result<PeftFiles> FormatPeftAdapter(const PeftConfig& config,
+                                    const std::map<std::string, LoraPair>& modules,
+                                    const SafetensorsMetadata& provenance = {});
+
+// Writes both files, the configuration last: what has one is complete.
+Status WritePeftAdapter(FileSystem& fs, const std::string& directory, const PeftFiles& files);
 
 // "model.norm" -> "base_model.model.model.norm.lora_A.weight".
 std::string PeftTensorName(std::string_view module, char matrix);

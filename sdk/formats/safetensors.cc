@@ -295,32 +295,61 @@ std::string HeaderOf(std::span<const NamedTensor* const> tensors,
   return text;
 }
 
+// The beginning of a file, and the tensors in the order they follow it.
+struct Layout {
+  std::uint64_t length = 0;  // Of the header.
+  std::string header;
+  std::vector<const NamedTensor*> tensors;
+
+  std::vector<std::span<const std::byte>> Parts() const {
+    std::vector<std::span<const std::byte>> parts;
+    parts.push_back(std::as_bytes(std::span(&length, 1)));
+    parts.push_back(std::as_bytes(std::span(header)));
+    for (const NamedTensor* tensor : tensors) parts.push_back(tensor->view.span());
+    return parts;
+  }
+};
+
+Result<Layout> LayOut(std::span<const NamedTensor> tensors, const SafetensorsMetadata& metadata) {
+  Layout layout;
+  for (const NamedTensor& tensor : tensors) layout.tensors.push_back(&tensor);
+  std::sort(layout.tensors.begin(), layout.tensors.end(),
+            [](const NamedTensor* a, const NamedTensor* b) {
+              const std::size_t rank_a = RankOf(a->view.dtype);
+              const std::size_t rank_b = RankOf(b->view.dtype);
+              return rank_a != rank_b ? rank_a > rank_b : a->name < b->name;
+            });
+  SafetensorsMetadata complete = metadata;
+  complete.emplace("format", "pt");
+  layout.header = HeaderOf(layout.tensors, complete);
+  // Reading it back finds names given twice, "__metadata__", and bad UTF-8.
+  const auto check =
+      JsonDocument::Parse(layout.header, {.max_bytes = kMaxHeaderBytes, .max_depth = kHeaderDepth});
+  if (!check.ok()) return Status(check.status()).WithContext("header");
+  layout.length = layout.header.size();
+  return layout;
+}
+
 }  // namespace
 
 Status WriteSafetensors(FileSystem& fs, const std::string& path,
                         std::span<const NamedTensor> tensors, const SafetensorsMetadata& metadata) {
-  std::vector<const NamedTensor*> sorted;
-  for (const NamedTensor& tensor : tensors) sorted.push_back(&tensor);
-  std::sort(sorted.begin(), sorted.end(), [](const NamedTensor* a, const NamedTensor* b) {
-    const std::size_t rank_a = RankOf(a->view.dtype);
-    const std::size_t rank_b = RankOf(b->view.dtype);
-    return rank_a != rank_b ? rank_a > rank_b : a->name < b->name;
-  });
-  SafetensorsMetadata complete = metadata;
-  complete.emplace("format", "pt");
+  Result<Layout> layout = LayOut(tensors, metadata);
+  if (!layout.ok()) return std::move(layout).status().WithContext(BaseName(path));
+  return fs.WriteAtomically(path, layout->Parts());
+}
 
-  const std::string header = HeaderOf(sorted, complete);
-  // Reading it back finds names given twice, "__metadata__", and bad UTF-8.
-  const auto check =
-      JsonDocument::Parse(header, {.max_bytes = kMaxHeaderBytes, .max_depth = kHeaderDepth});
-  if (!check.ok()) return Status(check.status()).WithContext(BaseName(path) + ": header");
-
-  const std::uint64_t length = header.size();
-  std::vector<std::span<const std::byte>> parts;
-  parts.push_back(std::as_bytes(std::span(&length, 1)));
-  parts.push_back(std::as_bytes(std::span(header)));
-  for (const NamedTensor* tensor : sorted) parts.push_back(tensor->view.span());
-  return fs.WriteAtomically(path, parts);
+Result<std::string> FormatSafetensors(std::span<const NamedTensor> tensors,
+                                      const SafetensorsMetadata& metadata) {
+  ATTUNE_ASSIGN_OR_RETURN(const Layout layout, LayOut(tensors, metadata));
+  std::string out;
+  std::size_t size = 0;
+  for (const auto part : layout.Parts()) size += part.size();
+  out.reserve(size);
+  for (const auto part : layout.Parts()) {
+    out.append(reinterpret_cast<const char*>(part.data()), part.size());
+  }
+  return out;
 }
 
 }  // namespace attune

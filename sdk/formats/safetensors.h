@@ -90,4 +90,8 @@ Status WriteSafetensors(FileSystem& fs, const std::string& path,
                         std::span<const NamedTensor> tensors,
                         const SafetensorsMetadata& metadata = {});
 
+// The same bytes in memory.
+Result<std::string> FormatSafetensors(std::span<const NamedTensor> tensors,
+                                      const SafetensorsMetadata& metadata = {});
+
 }  // namespace attune

@@ -149,4 +149,21 @@ std::uint64_t Fingerprint(const WeightViews& weights) {
   return state;
 }
 
+Result<Sha256Digest> HashOf(Crypto& crypto, const WeightViews& weights) {
+  // With the length of its bytes, a header cannot be taken for the end of the
+  // tensor before it.
+  std::vector<std::string> headers;
+  for (const auto& [name, view] : weights) {
+    headers.push_back(StrCat(name.size(), " ", name, " ", DTypeName(view.dtype),
+                             view.shape.ToString(), " ", view.bytes(), "\n"));
+  }
+  std::vector<ByteSpan> parts;
+  auto header = headers.begin();
+  for (const auto& [name, view] : weights) {
+    parts.push_back(std::as_bytes(std::span(*header++)));
+    parts.push_back(view.span());
+  }
+  return crypto.Sha256(parts);
+}
+
 }  // namespace attune

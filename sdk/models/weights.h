@@ -11,6 +11,7 @@
 #include "formats/decoder_config.h"
 #include "formats/named_tensors.h"
 #include "models/decoder_parameters.h"
+#include "ports/crypto.h"
 #include "ports/file_system.h"
 #include "tensor/tensor.h"
 
@@ -50,5 +51,9 @@ Result<LanguageModelWeights> LoadModel(FileSystem& fs, const std::string& path);
 // a 64-bit mix of names, types, shapes and bytes. Not cryptographic: it guards
 // against mistakes, not against forgery. Reads every byte.
 std::uint64_t Fingerprint(const WeightViews& weights);
+
+// SHA-256 of the same, which what is sealed is bound to: nobody finds a second
+// base of the same hash. Reads every byte; about a second for a gigabyte.
+Result<Sha256Digest> HashOf(Crypto& crypto, const WeightViews& weights);
 
 }  // namespace attune

@@ -34,8 +34,9 @@ Status WriteResult(FileSystem& files, const PersonalizeOptions& options, std::ui
     ATTUNE_RETURN_IF_ERROR(WriteModel(files, options.output, ModelDirectory(files, options.model),
                                       options.full_format, run.state(), provenance));
   } else {
-    ATTUNE_RETURN_IF_ERROR(
-        WriteAdapter(files, options.output, run.peft(), run.lora(), run.state(), provenance));
+    ATTUNE_ASSIGN_OR_RETURN(const PeftFiles adapter,
+                            FormatAdapter(run.peft(), run.lora(), run.state(), provenance));
+    ATTUNE_RETURN_IF_ERROR(WritePeftAdapter(files, options.output, adapter));
   }
   return WriteCurve(files, options.output, run.curve());
 }

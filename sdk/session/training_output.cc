@@ -84,9 +84,8 @@ TargetNames ListedTargets(const TargetModules& asked, const LoraSpec& lora) {
 
 }  // namespace
 
-Status WriteAdapter(FileSystem& files, const std::string& directory, const PeftConfig& peft,
-                    const LoraSpec& lora, TrainingState& state,
-                    const SafetensorsMetadata& provenance) {
+Result<PeftFiles> FormatAdapter(const PeftConfig& peft, const LoraSpec& lora, TrainingState& state,
+                                const SafetensorsMetadata& provenance) {
   PeftConfig written = peft;
   written.target_modules = ListedTargets(peft.target_modules, lora);
   std::map<std::string, LoraPair> pairs;
@@ -94,7 +93,7 @@ Status WriteAdapter(FileSystem& files, const std::string& directory, const PeftC
     pairs[module.module] = {ViewOf(state, module.module + ".lora_A.weight"),
                             ViewOf(state, module.module + ".lora_B.weight"), module.scale};
   }
-  return WritePeftAdapter(files, directory, written, pairs, provenance);
+  return FormatPeftAdapter(written, pairs, provenance);
 }
 
 Status WriteModel(FileSystem& files, const std::string& directory, const std::string& source,

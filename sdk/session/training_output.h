@@ -16,10 +16,9 @@
 
 namespace attune {
 
-// The PEFT directory of the branches of `lora`.
-Status WriteAdapter(FileSystem& files, const std::string& directory, const PeftConfig& peft,
-                    const LoraSpec& lora, TrainingState& state,
-                    const SafetensorsMetadata& provenance);
+// The PEFT adapter of the branches of `lora`.
+Result<PeftFiles> FormatAdapter(const PeftConfig& peft, const LoraSpec& lora, TrainingState& state,
+                                const SafetensorsMetadata& provenance);
 
 // A whole model directory: the weights, with the configuration and tokenizer
 // files of `source` beside them.

@@ -220,7 +220,9 @@ TEST_F(PeftDirectory, ReadsWhatItWrote) {
   config.target_modules = TargetNames{"q_proj", "v_proj"};
   const std::map<std::string, LoraPair> modules = {{"m.q_proj", Pair(2, 3, 5)},
                                                    {"m.v_proj", Pair(1, 3, 4)}};
-  ASSERT_OK(WritePeftAdapter(fs_, "a", config, modules, {{"base_sha256", "00ff"}}));
+  ASSERT_OK_AND_ASSIGN(const PeftFiles files,
+                       FormatPeftAdapter(config, modules, {{"base_sha256", "00ff"}}));
+  ASSERT_OK(WritePeftAdapter(fs_, "a", files));
   EXPECT_EQ(fs_.files().size(), 2u);
   ASSERT_OK_AND_ASSIGN(const PeftAdapter adapter, ReadPeftAdapter(fs_, "a"));
   EXPECT_EQ(adapter.metadata.at("base_sha256"), "00ff");
@@ -300,7 +302,7 @@ TEST_F(PeftDirectory, WritesNothingThatItWouldNotRead) {
   const std::map<std::string, LoraPair> modules = {{"m.q_proj", Pair(2, 3, 5)}};
   PeftConfig config;
   const auto error_of = [&](const std::map<std::string, LoraPair>& pairs) {
-    const Status status = WritePeftAdapter(fs_, "a", config, pairs);
+    const Status status = FormatPeftAdapter(config, pairs).status();
     EXPECT_FALSE(status.ok());
     EXPECT_TRUE(fs_.files().empty());
     return status.message();
