@@ -192,14 +192,6 @@ const AdapterEntry* Manifest::FindAdapter(std::string_view adapter, std::uint64_
   return found == adapters.end() ? nullptr : &*found;
 }
 
-bool Manifest::Names(Role role, std::uint64_t file, std::uint64_t slice) const {
-  bool named = false;
-  ForEachFile(*this, [&](const char*, Role r, std::uint64_t f, std::uint64_t s) {
-    named = named || (r == role && f == file && s == slice);
-  });
-  return named;
-}
-
 bool IsAdapterName(std::string_view name) {
   return !name.empty() && name.size() <= kMaxAdapterName &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") == name.npos;

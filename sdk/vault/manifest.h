@@ -107,8 +107,6 @@ struct Manifest {
   AdapterLine* FindLine(std::string_view adapter);
   const AdapterLine* FindLine(std::string_view adapter) const;
   const AdapterEntry* FindAdapter(std::string_view adapter, std::uint64_t generation) const;
-  // Whether the file is there, and under this slice.
-  bool Names(Role role, std::uint64_t file, std::uint64_t slice) const;
 
   bool operator==(const Manifest&) const = default;
 };

@@ -113,7 +113,8 @@ class Vault {
   // quarantine (outside of a transaction) and reported.
   //
   //   kDataLoss           damaged
-  //   kNotFound           another process has dropped it since the last Refresh()
+  //   kNotFound           the newest manifest names no such file: another process has
+  //                       dropped it, or the base or the adapter is another
   //   kResourceExhausted  more than `limit` bytes; nothing is read
   Result<std::string> OpenFile(const VaultFile& file, std::uint64_t limit);
   std::string PathOf(Role role, std::uint64_t file) const;

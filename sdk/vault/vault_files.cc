@@ -6,6 +6,7 @@
 #include "vault/file_header.h"
 #include "vault/file_names.h"
 #include "vault/seal.h"
+#include "vault/segment_reader.h"
 #include "vault/vault.h"
 
 namespace attune {
@@ -33,6 +34,26 @@ VaultFile FileOf(Role role, const StoredFile& entry) {
           .adapter = entry.adapter};
 }
 
+VaultFile FileOf(const SegmentEntry& entry) {
+  return {
+      .role = Role::kExamples, .file = entry.file, .slice = entry.slice, .base = {}, .adapter = {}};
+}
+
+bool IsNamed(const Manifest& manifest, const VaultFile& file) {
+  const auto is_it = [&](const VaultFile& named) {
+    return named.file == file.file && named.slice == file.slice && named.base == file.base &&
+           named.adapter == file.adapter;
+  };
+  const auto among = [&](const auto& entries) {
+    return std::any_of(entries.begin(), entries.end(),
+                       [&](const auto& entry) { return is_it(FileOf(file.role, entry)); });
+  };
+  if (file.role == Role::kCheckpoint) return among(manifest.checkpoints);
+  if (file.role == Role::kAdapter) return among(manifest.adapters);
+  return std::any_of(manifest.segments.begin(), manifest.segments.end(),
+                     [&](const SegmentEntry& entry) { return is_it(FileOf(entry)); });
+}
+
 }  // namespace
 
 Result<std::string> Vault::SealFile(const VaultFile& file, ByteSpan key, ByteSpan plaintext) {
@@ -44,11 +65,14 @@ Result<std::string> Vault::SealFile(const VaultFile& file, ByteSpan key, ByteSpa
 }
 
 Result<std::string> Vault::ReadFile(const VaultFile& file, std::uint64_t limit) {
+  const std::string name = FormatFileName(file.role, file.file);
   const std::uint64_t most = std::min(limit, kMaxSealPlaintextBytes);
   Result<std::string> bytes =
       ports_.files->Read(PathOf(file.role, file.file), kFileHeaderBytes + SealedBytes(most));
-  if (!bytes.ok()) return bytes;
-  const std::string name = FormatFileName(file.role, file.file);
+  if (!bytes.ok()) {
+    return bytes.status().code() == StatusCode::kNotFound ? DataLoss(name + ": gone")
+                                                          : bytes.status();
+  }
   if (Status header = CheckFileHeader(*bytes, HeaderOf(file)); !header.ok()) {
     return std::move(header).WithContext(name);
   }
@@ -62,19 +86,18 @@ Result<std::string> Vault::ReadFile(const VaultFile& file, std::uint64_t limit) 
 Result<std::string> Vault::OpenFile(const VaultFile& file, std::uint64_t limit) {
   Result<std::string> plain = ReadFile(file, limit);
   if (plain.ok()) return plain;
-  Status status = std::move(plain).status();
-  const bool gone = status.code() == StatusCode::kNotFound;
-  if (!gone && status.code() != StatusCode::kDataLoss) return status;
-  if (gone) status = DataLoss(FormatFileName(file.role, file.file) + ": gone");
-  // Another process may have dropped it since the manifest was read: that is no
-  // damage, and only the newest manifest tells.
+  const StatusCode code = plain.status().code();
+  if (code != StatusCode::kDataLoss && code != StatusCode::kNotFound) return plain;
+  // Another process may have dropped it since the manifest was read, or the
+  // caller asks for a file that never was: neither is damage, and only the newest
+  // manifest tells.
   ATTUNE_RETURN_IF_ERROR(Refresh());
-  if (!manifest().Names(file.role, file.file, file.slice)) {
-    return NotFound(FormatFileName(file.role, file.file) + ": dropped since");
+  if (!IsNamed(manifest(), file)) {
+    return NotFound(FormatFileName(file.role, file.file) + ": not in the manifest, or no more");
   }
   // Whoever cannot move it now reports it all the same, and again the next time.
-  if (!in_transaction_) Quarantine(file.role, file.file, status.message()).Ignore();
-  return status;
+  if (!in_transaction_) Quarantine(file.role, file.file, plain.status().message()).Ignore();
+  return plain;
 }
 
 Status Vault::Quarantine(Role role, std::uint64_t file, std::string_view reason) {
@@ -83,36 +106,36 @@ Status Vault::Quarantine(Role role, std::uint64_t file, std::string_view reason)
   return transaction->Commit();
 }
 
-// What can be said of a segment without its records.
+// Every record of the segment.
 Status Vault::CheckSegment(const SegmentEntry& entry) {
-  const std::string path = PathOf(Role::kExamples, entry.file);
-  ATTUNE_ASSIGN_OR_RETURN(const auto file, ports_.files->OpenForReading(path));
-  std::string header(std::min<std::uint64_t>(kFileHeaderBytes, file->size()), '\0');
-  ATTUNE_RETURN_IF_ERROR(file->ReadAt(0, std::as_writable_bytes(std::span(header))));
-  ATTUNE_RETURN_IF_ERROR(
-      CheckFileHeader(header, {.role = Role::kExamples, .file = entry.file, .slice = entry.slice}));
-  if (entry.closed && file->size() < entry.bytes) {
-    return DataLoss(StrCat(file->size(), " bytes, the manifest says ", entry.bytes));
+  const auto report = ReadSegment(*this, entry, [](const StoredExample&) { return true; });
+  const std::string name = FormatFileName(Role::kExamples, entry.file);
+  if (!report.ok()) {
+    return report.status().code() == StatusCode::kNotFound ? DataLoss(name + ": gone")
+                                                           : report.status();
   }
-  return SliceKey(entry.slice).status();
+  if (report->damaged == 0) return OkStatus();
+  return DataLoss(StrCat(name, ": ", report->damaged, " places damaged, ", report->examples,
+                         " records readable"));
 }
 
 Result<std::vector<Vault::Damage>> Vault::Verify() {
   ATTUNE_RETURN_IF_ERROR(Refresh());
+  const Manifest all = manifest();
   std::vector<Damage> damages;
-  const auto note = [&](Role role, std::uint64_t file, Status status) {
-    if (!status.ok()) damages.push_back({role, file, std::move(status)});
+  const auto note = [&](const VaultFile& file, Status status) {
+    if (status.ok()) return;
+    // Dropped by another process meanwhile?
+    if (Refresh().ok() && !IsNamed(manifest(), file)) return;
+    damages.push_back({file.role, file.file, std::move(status)});
   };
-  for (const SegmentEntry& entry : manifest().segments) {
-    note(Role::kExamples, entry.file, CheckSegment(entry));
-  }
-  for (const CheckpointEntry& entry : manifest().checkpoints) {
-    note(Role::kCheckpoint, entry.file,
-         ReadFile(FileOf(Role::kCheckpoint, entry), entry.bytes).status());
-  }
-  for (const AdapterEntry& entry : manifest().adapters) {
-    note(Role::kAdapter, entry.file, ReadFile(FileOf(Role::kAdapter, entry), entry.bytes).status());
-  }
+  for (const SegmentEntry& entry : all.segments) note(FileOf(entry), CheckSegment(entry));
+  const auto check = [&](Role role, const StoredFile& entry) {
+    const VaultFile file = FileOf(role, entry);
+    note(file, ReadFile(file, entry.bytes).status());
+  };
+  for (const CheckpointEntry& entry : all.checkpoints) check(Role::kCheckpoint, entry);
+  for (const AdapterEntry& entry : all.adapters) check(Role::kAdapter, entry);
   return damages;
 }
 
