@@ -34,28 +34,30 @@ bool IsZero(ByteSpan bytes) {
   return std::all_of(bytes.begin(), bytes.end(), [](std::byte b) { return b == std::byte{0}; });
 }
 
-// Of all that is before it, so that a damaged item is not taken for a wrong key.
+// Ends the item, in every version: damage is not taken for a wrong key.
 Result<Sha256Digest> DigestOf(Crypto& crypto, ByteSpan item) {
-  const ByteSpan parts[] = {item.first(kDigestOffset)};
+  const ByteSpan parts[] = {item.first(item.size() - kSha256Bytes)};
   return crypto.Sha256(parts);
 }
 
 Result<KeyItem> Decode(Crypto& crypto, ByteSpan bytes) {
+  if (bytes.size() < kHeadBytes + kSha256Bytes) {
+    return DataLoss(StrCat(bytes.size(), " bytes, expected ", kItemBytes));
+  }
   // The numbers only: a copy of the keys would not be wiped.
-  ByteReader head(AsText(bytes.first(std::min(bytes.size(), kHeadBytes))));
-  const bool ours = head.Bytes(kMagic.size()) == kMagic;
+  ByteReader head(AsText(bytes.first(kHeadBytes)));
+  if (head.Bytes(kMagic.size()) != kMagic) return DataLoss("not the item of a vault");
+  ATTUNE_ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOf(crypto, bytes));
+  if (!EqualInConstantTime(digest, bytes.last(kSha256Bytes))) {
+    return DataLoss("the digest does not fit: damaged");
+  }
   const auto version = head.Number<std::uint16_t>();
   const auto rotating = head.Number<std::uint16_t>();
-  if (!ours || !head.ok()) return DataLoss("not a vault's key item");
   if (version > kItemVersion) {
     return Unsupported(StrCat("version ", version, ", this build reads ", kItemVersion));
   }
   if (bytes.size() != kItemBytes) {
     return DataLoss(StrCat(bytes.size(), " bytes, expected ", kItemBytes));
-  }
-  ATTUNE_ASSIGN_OR_RETURN(const Sha256Digest digest, DigestOf(crypto, bytes));
-  if (!EqualInConstantTime(digest, bytes.subspan(kDigestOffset))) {
-    return DataLoss("the digest does not fit: damaged");
   }
   KeyItem item;
   item.anchor = head.Number<std::uint64_t>();
