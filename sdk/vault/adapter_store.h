@@ -1,6 +1,11 @@
 // An AdapterStore keeps generations of one adapter: PEFT bytes with where they
 // come from. One of them serves, or none: then the bare base does.
 //
+// What serves is the newest generation, not newer than the one promoted last, that
+// was promoted once, is untainted and of this base. So a generation that learned
+// what was forgotten, or whose file is damaged, makes way for the one before it
+// without a further write, and one that was never found good is never fallen back
+// to.
 // Durability, threads: as Vault.
 
 #pragma once
@@ -19,20 +24,21 @@ namespace attune {
 struct AdapterStoreOptions {
   std::string adapter;  // [a-z0-9._-], 1 to 64 characters.
   BaseHash base{};
-  // Kept besides the one that serves.
+  // Kept besides the one that serves, at least 1.
   int keep = 3;
 };
 
 struct AdapterFiles {
   std::string config;   // adapter_config.json
   std::string weights;  // adapter_model.safetensors
+  bool operator==(const AdapterFiles&) const = default;
 };
 
-// Counts, hashes and figures, never user text.
+// Counts, hashes and figures, never user text. Keys as for EncodeContainer().
 using Provenance = std::map<std::string, std::string>;
 
 struct AdapterGeneration {
-  AdapterEntry entry;
+  AdapterEntry entry;  // Generation 0 for the bare base.
   AdapterFiles files;
   Provenance provenance;
 };
@@ -42,10 +48,14 @@ class AdapterStore {
   // `vault` is not owned.
   AdapterStore(Vault& vault, AdapterStoreOptions options);
 
-  // Stores a new generation, which does not serve yet, and drops the oldest
-  // beyond `keep`, never the one that serves. Returns its number.
+  // Stores a new generation, which does not serve yet, and drops tainted ones and
+  // the oldest beyond `keep`, never the one that serves. Returns its number. On
+  // error it is absent; after kIoError it may be there, whole.
+  //
+  //   kFailedPrecondition  `run`, unless 0, is not the run of this adapter that
+  //                        began last (see CheckpointStore)
   Result<std::uint64_t> Add(const AdapterFiles& files, const Provenance& provenance,
-                            const std::vector<IdRange>& seen);
+                            const std::vector<IdRange>& seen, std::uint64_t run = 0);
 
   // Numbers of the generations there are, oldest first, and what the manifest
   // knows of them.
@@ -60,16 +70,20 @@ class AdapterStore {
   //   kFailedPrecondition  tainted, or of another base
   Status Promote(std::uint64_t generation);
 
-  // The newest untainted generation before the one that serves takes its place,
-  // or the bare base. Returns which.
+  // What would serve if the one that serves did not exist takes its place. Returns
+  // which; 0 for the bare base.
   Result<std::uint64_t> Rollback();
 
-  // A damaged file goes to quarantine: kDataLoss. If it served, the newest
-  // untainted one before it does now.
+  // Any generation of this base, tainted ones too.
+  //
+  //   kNotFound            there is no such generation
+  //   kFailedPrecondition  of another base
+  //   kDataLoss            damaged; it has gone to quarantine
   Result<AdapterGeneration> Load(std::uint64_t generation);
 
-  // What should serve now: the newest authentic, untainted generation not newer
-  // than the serving one. Nothing (generation 0) for the bare base.
+  // What should serve now; damaged files go to quarantine on the way to it.
+  //
+  //   kUnavailable  other processes replace it faster than it can be read
   Result<AdapterGeneration> LoadServing();
 
  private:

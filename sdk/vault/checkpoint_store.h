@@ -22,12 +22,13 @@ namespace attune {
 struct CheckpointOptions {
   std::string adapter;  // [a-z0-9._-], 1 to 64 characters.
   BaseHash base{};
-  // Kept with the newest. With 1, one damaged file loses all progress since the
-  // start.
+  // How many there are at most, at least 1. With 1, one damaged file loses all
+  // progress since the start.
   int keep = 2;
 };
 
-// What the caller makes of a state: text fields and byte sections.
+// What the caller makes of a state: text fields and byte sections, as for
+// EncodeContainer(). Keys that begin with "attune." are the store's own.
 struct CheckpointData {
   std::uint64_t step = 0;
   std::map<std::string, std::string> fields;
@@ -53,21 +54,25 @@ class CheckpointStore {
   CheckpointStore(Vault& vault, CheckpointOptions options);
 
   // From here on only checkpoints of this run are accepted; a run that began
-  // earlier gets kFailedPrecondition from its next Commit(). `resume`: the newest
-  // checkpoint now counts as this run's own; else those there are dropped.
+  // earlier gets kFailedPrecondition from its next Commit(). `resume`: what is
+  // there stays, for Latest(); else it is dropped.
   Status BeginRun(bool resume);
 
-  // Makes `data` the newest checkpoint; drops those beyond `keep`. On error
-  // nothing has changed.
+  // The run's number; 0 before BeginRun().
+  std::uint64_t run() const { return run_; }
+
+  // Makes `data` the newest checkpoint; drops those beyond `keep`, and those that
+  // cannot be used. On error it is absent; after kIoError it may be there, whole.
   //
   //   kResourceExhausted   no disk space
-  //   kFailedPrecondition  another run of this adapter has begun since
+  //   kFailedPrecondition  another run of this adapter has begun since, or none
   Status Commit(const CheckpointData& data);
 
   // The newest one that authenticates, belongs to the base and is untainted.
   // Damaged ones go to quarantine, and the one before is used.
   //
-  //   kNotFound  there is none
+  //   kNotFound     there is none
+  //   kUnavailable  other processes replace them faster than they can be read
   Result<Checkpoint> Latest(CheckpointNews* news = nullptr);
 
   // Drops all of this adapter's, e.g. after its generation was stored.
