@@ -112,6 +112,18 @@ void AdaptedModel::ClearAdapter() {
   ++generation_;
 }
 
+std::int64_t AdaptedModel::adapter_bytes() const {
+  std::int64_t bytes = 0;
+  for (const auto& [name, tensor] : tensors_) bytes += tensor.bytes();
+  return bytes;
+}
+
+void AdaptedModel::DropExecutables() {
+  runs_.clear();
+  caches_.clear();
+  ++generation_;
+}
+
 Result<std::unique_ptr<Executable>> AdaptedModel::Compile(Graph graph) {
   if (!spec_.modules.empty()) ATTUNE_RETURN_IF_ERROR(InjectLora(&graph, spec_).status());
   Optimize(&graph);

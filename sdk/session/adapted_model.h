@@ -55,6 +55,12 @@ class AdaptedModel {
   // older one is stale.
   std::uint64_t generation() const { return generation_; }
 
+  // Of the adapter in force.
+  std::int64_t adapter_bytes() const;
+
+  // Frees executables and caches; what is needed again is made again.
+  void DropExecutables();
+
   // Ready to run with the adapter in force; valid until the adapter changes.
   // All logits runs share the caches, which they change.
   Result<LogitsRun*> Logits(std::int64_t tokens);
