@@ -1,18 +1,45 @@
 // The composition root: what the facade runs on by default. POSIX files and
-// clock, a thread pool, the CPU backend.
+// clock, a thread pool, the CPU backend, libcrypto, keys in files of the user's.
 
 #pragma once
 
 #include <memory>
+#include <string>
 
+#include "attune/status.h"
+#include "ports/crypto.h"
 #include "session/platform.h"
 
 namespace attune {
 
+struct PlatformOptions {
+  int workers = 0;  // In all; 0: one a processor.
+  // Where vaults' keys lie; made when the first one is stored, for the user alone.
+  // Empty: DefaultKeyDirectory().
+  std::string key_directory;
+  // What the keys are under, copied. Empty: none; whoever reads the user's files
+  // reads the keys. See FileKeyStore.
+  ByteSpan passphrase;
+};
+
+// $XDG_CONFIG_HOME/attune/keys, or $HOME/.config/attune/keys.
+//
+//   kFailedPrecondition  the environment has neither
+Result<std::string> DefaultKeyDirectory();
+
 class DefaultPlatform {
  public:
-  // Starts the threads: `workers` in all, 0 for one a processor.
+  // Without keys, and so without vaults. Starts the threads: `workers` in all, 0
+  // for one a processor.
   explicit DefaultPlatform(int workers = 0);
+
+  // With keys.
+  //
+  //   kInvalidArgument     a passphrase that is too long
+  //   kFailedPrecondition  no key directory given, and the environment names none
+  //   kInternal            libcrypto lacks an algorithm
+  static Result<std::unique_ptr<DefaultPlatform>> Open(const PlatformOptions& options);
+
   ~DefaultPlatform();
   DefaultPlatform(const DefaultPlatform&) = delete;
   DefaultPlatform& operator=(const DefaultPlatform&) = delete;

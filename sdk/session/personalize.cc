@@ -61,8 +61,10 @@ Result<TrainingReport> Personalize(const Platform& platform, const PersonalizeOp
   FileSystem& files = *platform.files;
   ATTUNE_RETURN_IF_ERROR(CheckOptions(options));
   ATTUNE_ASSIGN_OR_RETURN(const LanguageModelWeights base, OpenBase(files, options));
-  TrainingTask task{options.training, options.full, 0, options.checkpoint_every,
-                    options.stop_at_step};
+  TrainingTask task{.options = options.training,
+                    .full = options.full,
+                    .checkpoint_every = options.checkpoint_every,
+                    .stop_at_step = options.stop_at_step};
   ATTUNE_ASSIGN_OR_RETURN(task.row_length, RowLength(options.training, base.config));
   ATTUNE_ASSIGN_OR_RETURN(const auto tokenizer,
                           OpenModelTokenizer(files, options.model, options.tokenizer, base.config));

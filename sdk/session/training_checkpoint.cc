@@ -12,6 +12,7 @@
 namespace attune {
 namespace {
 
+constexpr char kDigits[] = "0123456789abcdef";
 constexpr std::string_view kVersion = "1";
 // More than any run counts, and far from where counting on would overflow.
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 53;
@@ -131,8 +132,16 @@ Status CheckSections(const StateParts& parts, const std::vector<NamedBytes>& wan
 
 }  // namespace
 
+std::string HexOf(std::span<const std::byte> bytes) {
+  std::string out;
+  for (const std::byte byte : bytes) {
+    out.push_back(kDigits[std::to_integer<unsigned>(byte) >> 4]);
+    out.push_back(kDigits[std::to_integer<unsigned>(byte) & 15]);
+  }
+  return out;
+}
+
 std::string HexOf(std::uint64_t number) {
-  constexpr char kDigits[] = "0123456789abcdef";
   std::string out;
   for (int shift = 60; shift >= 0; shift -= 4) out.push_back(kDigits[(number >> shift) & 15]);
   return out;

@@ -4,8 +4,10 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -61,7 +63,8 @@ class TrainingStateFile final : public StateStore {
   std::string base_;
 };
 
-// 16 hexadecimal digits.
+// 16 hexadecimal digits, and two a byte.
 std::string HexOf(std::uint64_t number);
+std::string HexOf(std::span<const std::byte> bytes);
 
 }  // namespace attune

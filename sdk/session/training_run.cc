@@ -49,7 +49,8 @@ Status TrainingRun::Prepare(const Platform& platform, const LanguageModelWeights
   exact.dropout = 0;
   const TrainerParts parts = PartsOf(platform, base, exact);
   const std::int64_t state_bytes = StateBytes(base, lora_, config.optimizer.moments());
-  config.reserved_bytes = kProcessBytes + base.copied_bytes + store_.BytesToSave(state_bytes);
+  config.reserved_bytes =
+      kProcessBytes + base.copied_bytes + task_.reserved_bytes + store_.BytesToSave(state_bytes);
   if (!texts.held_out.empty()) {
     ATTUNE_ASSIGN_OR_RETURN(
         const std::int64_t bytes,

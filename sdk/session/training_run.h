@@ -40,6 +40,7 @@ struct TrainingTask {
   TrainingOptions options;
   bool full = false;  // Every weight, not an adapter.
   std::int64_t row_length = 0;
+  std::int64_t reserved_bytes = 0;  // Private memory that the caller holds.
   // Save a state every so many steps; 0: only when stopped early.
   std::int64_t checkpoint_every = 0;
   // Save and stop once so many steps are done; 0: at the end only.

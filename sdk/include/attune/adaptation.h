@@ -4,7 +4,7 @@
 //
 //   auto adaptation = Adaptation::Open(platform, options);
 //   (*adaptation)->Record({.text = "see you at the harbour", .source = "messages"});
-//   (*adaptation)->Run({.training = {.steps = 50}});   // At night, say.
+//   (*adaptation)->Run({});                            // At night, say.
 //   (*adaptation)->Generate("see you ");               // With what it learned.
 //
 // Durability: a recorded example, a saved state and a promotion survive a process
@@ -63,36 +63,41 @@ struct AdaptationOptions {
 struct RunOptions {
   TrainingOptions training;
 
-  // Save a sealed state every so many steps. 0: only when stopped early.
+  // Save a sealed state every so many steps. 0: only when it stops, early or done.
   std::int64_t checkpoint_every = 25;
   // Go on from the newest saved state, if it is of these options, this base and
-  // examples none of which was forgotten since. False: start anew.
+  // examples that are all still there: the run learns from those it began with,
+  // not from what was recorded since. False: start anew.
   bool resume = true;
   // Save and stop once so many steps are done. 0: at the end only.
   std::int64_t stop_at_step = 0;
-  // Serve the new generation at once if it is better than the one that serves on
-  // the held-out examples, or if there are none to test on.
+  // Serve the new generation at once if on the held-out examples it is better
+  // than what serves and than the bare base, or if there are none to test on.
   bool promote_if_better = true;
 };
 
 struct RunReport {
   TrainingReport training;
   std::int64_t resumed_at_step = 0;  // 0: from the start.
-  std::uint64_t generation = 0;      // The new one; 0 if the run has not finished.
+  // Why a saved state there was could not be gone on from; else empty.
+  std::string not_resumed;
+  std::uint64_t generation = 0;  // The new one; 0 if the run has not finished.
   bool promoted = false;
-  // Nats per token on the held-out examples.
+  // Nats per token on the held-out examples; 0 without any. The bare base's is
+  // training.loss_before.
   double serving_loss = 0;  // Of what served before: an adapter or the bare base.
   double candidate_loss = 0;
+  std::int64_t skipped_examples = 0;  // Labelled blobs: no text for a language model.
   std::int64_t damaged_examples = 0;  // Could not be read; the rest was learned.
   int damaged_checkpoints = 0;        // Put into quarantine on the way to a good one.
 };
 
 struct AdaptationEvaluation {
-  std::int64_t examples = 0;
+  std::int64_t examples = 0;  // Held out.
   std::int64_t tokens = 0;
-  double base_loss = 0;  // Nats per token, on held-out examples.
+  double base_loss = 0;  // Nats per token.
   double serving_loss = 0;
-  std::uint64_t serving = 0;
+  std::uint64_t serving = 0;  // Which one; 0: the bare base.
 };
 
 struct GenerationInfo {
@@ -100,7 +105,10 @@ struct GenerationInfo {
   std::int64_t created = 0;  // Unix seconds.
   std::uint64_t bytes = 0;   // Sealed.
   bool serving = false;
-  bool tainted = false;  // Learned from an example that was forgotten since.
+  bool tainted = false;  // Trained or tested on an example that was forgotten since.
+  // The first 16 hexadecimal digits of its base model's SHA-256. One of another
+  // base than the open model's does not serve.
+  std::string base;
 };
 
 // What was forgotten, by id, by words in it, by source or by age: examples that
@@ -139,12 +147,15 @@ struct VaultStatus {
 
 class Adaptation {
  public:
-  // Errors of LanguageModel::Open(), and of the vault:
+  // Opens the vault, or makes one. The model is opened by the first call that
+  // needs it, which then has the errors of LanguageModel::Open(), and reads all
+  // of it once to know which base model it is.
   //
+  //   kInvalidArgument     an option out of range
   //   kNotFound            no vault, and create_vault is false
   //   kUnavailable         the keys cannot be had now (locked device): retry later
   //   kFailedPrecondition  no key for this vault, a wrong passphrase, or files older
-  //                        than what was committed last
+  //                        than what was committed last; a platform without keys
   //   kDataLoss            the vault's manifest is damaged
   static Result<std::unique_ptr<Adaptation>> Open(const Platform& platform,
                                                   const AdaptationOptions& options);
@@ -165,22 +176,36 @@ class Adaptation {
   Result<RunReport> Run(const RunOptions& options, const TrainingCallback& on_step = nullptr);
 
   // Losses of the bare base and of what serves, on the held-out examples.
+  //
+  //   kFailedPrecondition  there are none
   Result<AdaptationEvaluation> Evaluate();
 
+  // --- Which generation serves ---
+
+  // Puts in force what another process has promoted since. Every other call but
+  // Record() and those of the adapter at work does so too.
+  Status Refresh();
+
+  // Oldest first, as of the last call that looked.
   std::vector<GenerationInfo> Generations() const;
-  // Which one serves; 0: the bare base.
+  // 0: the bare base. As of the last call that looked.
   std::uint64_t serving() const;
   // Serves this generation from now on; 0: the bare base.
+  //
+  //   kNotFound            there is no such generation
+  //   kFailedPrecondition  tainted, or of another base model
   Status Promote(std::uint64_t generation);
-  // Serves the generation before it, or the bare base. Returns which.
+  // Serves the generation that served before it, or the bare base. Returns which.
   Result<std::uint64_t> Rollback();
 
-  // Drops examples for ever, and stops serving what learned from them.
+  // --- What it remembers ---
+
+  // Drops examples for ever, and stops serving what was trained or tested on them.
   //
   //   kInvalidArgument  a query without any field
   Result<Forgotten> Forget(const ForgetQuery& query);
 
-  // In order, until `visit` returns false.
+  // Oldest first, until `visit` returns false.
   Status ListExamples(const std::function<bool(const StoredExample&)>& visit);
 
   // --- The adapter at work ---
@@ -192,7 +217,9 @@ class Adaptation {
 
   // --- Out of the vault, in plain, because the user asked ---
 
-  // A PEFT directory. 0: the one that serves.
+  // A PEFT directory. 0: of the one that serves.
+  //
+  //   kNotFound  no such generation, or the bare base serves
   Status ExportAdapter(std::uint64_t generation, const std::string& directory);
   // mlx-lm's JSONL: {"text"} or {"prompt", "completion"}, and {"label", "blob"} in
   // base64; with id, source and time.
@@ -217,5 +244,8 @@ Result<std::vector<VaultDamage>> VerifyVault(const Platform& platform,
                                              const VaultLocation& location);
 // A new root key; the data files stay as they are.
 Status RotateVaultKey(const Platform& platform, const VaultLocation& location);
+// As Adaptation::ExportExamples().
+Status ExportVaultExamples(const Platform& platform, const VaultLocation& location,
+                           const std::string& path);
 
 }  // namespace attune

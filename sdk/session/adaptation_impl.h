@@ -1,0 +1,102 @@
+// What Adaptation is made of; its parts lie in adaptation*.cc.
+//
+// Threads: one at a time.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attune/adaptation.h"
+#include "attune/status.h"
+#include "session/dataset.h"
+#include "session/platform.h"
+#include "session/served_model.h"
+#include "session/training_run.h"
+#include "vault/adapter_store.h"
+#include "vault/checkpoint_store.h"
+#include "vault/example_store.h"
+#include "vault/vault.h"
+
+namespace attune {
+
+// What a run learns from and is tested on: the texts as they were when it began.
+struct ExampleSnapshot {
+  DatasetSplit messages;
+  std::vector<IdRange> seen;
+  std::int64_t skipped = 0;
+  std::int64_t damaged = 0;
+};
+
+// See Adaptation::ExportExamples().
+Status WriteExamples(FileSystem& files, ExampleStore& examples, const std::string& path);
+
+class Adaptation::Impl {
+ public:
+  static Result<std::unique_ptr<Impl>> Open(const Platform& platform,
+                                            const AdaptationOptions& options);
+
+  ExampleStore& examples() { return *examples_; }
+
+  Result<RunReport> Run(const RunOptions& options, const TrainingCallback& on_step);
+  Result<AdaptationEvaluation> Evaluate();
+
+  // Opens the model if there is one to open, and puts in force what should serve.
+  Status Refresh();
+  std::vector<GenerationInfo> Generations() const;
+  std::uint64_t serving() const;
+  Status Promote(std::uint64_t generation);
+  Result<std::uint64_t> Rollback();
+  Result<Forgotten> Forget(const ForgetQuery& query);
+  Status ExportAdapter(std::uint64_t generation, const std::string& directory);
+  Status ExportExamples(const std::string& path) {
+    return WriteExamples(*platform_.files, *examples_, path);
+  }
+
+  // The model with the adapter that serves.
+  //
+  //   kFailedPrecondition  opened without a model
+  Result<ServedModel*> Model();
+
+ private:
+  Impl(const Platform& platform, const AdaptationOptions& options)
+      : platform_(platform), options_(options) {}
+
+  // Of the open model, or else of what serves.
+  BaseHash base() const;
+  AdapterStore Adapters(const BaseHash& base) const;
+  AdapterStore Adapters() const { return Adapters(base()); }
+  Status OpenModel();
+  Status PutInForce();
+
+  // Of all examples, or of those in `only`.
+  Result<ExampleSnapshot> Snapshot(const std::vector<IdRange>* only);
+
+  class Job;  // One call of Run().
+
+  const Platform platform_;
+  const AdaptationOptions options_;
+  std::unique_ptr<Vault> vault_;
+  std::unique_ptr<ExampleStore> examples_;
+
+  std::unique_ptr<ServedModel> model_;  // Null until it is needed.
+  BaseHash base_{};
+  std::uint64_t in_force_ = 0;
+};
+
+// The base of the generation that would serve if its model were open; zeros if
+// there is none.
+BaseHash ServedBase(const Manifest& manifest, const std::string& adapter);
+
+std::vector<GenerationInfo> DescribeGenerations(const Manifest& manifest,
+                                                const std::string& adapter, std::uint64_t serving);
+
+//   kFailedPrecondition  the platform has no keys
+Result<std::unique_ptr<Vault>> OpenVault(const Platform& platform, const std::string& directory,
+                                         bool create);
+
+}  // namespace attune
