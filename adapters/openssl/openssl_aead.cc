@@ -67,7 +67,6 @@ class OpensslAead final : public Aead {
                               static_cast<int>(direction), nullptr) == 1;
   }
   bool Transform(ByteSpan in, std::byte* out) {
-    if (in.empty()) return true;  // To EVP a null pointer is the end of the message.
     int done = 0;
     return EVP_CipherUpdate(context_.get(), Uchar(out), &done, Uchar(in.data()),
                             static_cast<int>(in.size())) == 1 &&
