@@ -2,7 +2,8 @@
 // they protect: the Keychain on Apple, a file of the user's alone on Linux.
 //
 // Durability: once Store() or Remove() returns OK the change survives a power
-// failure; until then the old item is there.
+// failure. After an error, or a crash on the way, the old item is there or the new
+// one, whole.
 // Threads: every method may be called from any thread. Several processes may
 // use one store; each item has one writer at a time, by its user's lock.
 

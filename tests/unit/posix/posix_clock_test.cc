@@ -22,5 +22,14 @@ TEST(PosixClock, CountsSecondsAndNeverGoesBack) {
   EXPECT_LT(slept, 60.0);  // Seconds, whatever else the machine is doing.
 }
 
+TEST(PosixClock, TellsTheDate) {
+  const std::int64_t before = std::chrono::duration_cast<std::chrono::seconds>(
+                                  std::chrono::system_clock::now().time_since_epoch())
+                                  .count();
+  const std::int64_t now = PosixClock().UnixSeconds();
+  EXPECT_GE(now, before);
+  EXPECT_LE(now, before + 60);
+}
+
 }  // namespace
 }  // namespace attune

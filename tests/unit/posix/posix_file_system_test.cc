@@ -5,12 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
-#include <fstream>
-#include <thread>
 
-#include "base/strings.h"
+#include "posix/descriptor.h"
+#include "posix/open_file.h"
 #include "support/status_matchers.h"
 
 namespace attune {
@@ -52,65 +52,72 @@ class PosixFileSystemTest : public ::testing::Test {
   std::string directory_;
 };
 
-TEST_F(PosixFileSystemTest, ReadsMapsAndMeasuresWhatItWrote) {
-  ASSERT_OK(Write(Path("a"), "hello ", "world"));
-  EXPECT_TRUE(fs_.Exists(Path("a")));
-  EXPECT_FALSE(fs_.IsDirectory(Path("a")));
-  EXPECT_TRUE(fs_.IsDirectory(directory_));
-  ASSERT_OK_AND_ASSIGN(const std::uint64_t size, fs_.Size(Path("a")));
-  EXPECT_EQ(size, 11u);
-  ASSERT_OK_AND_ASSIGN(const std::string text, fs_.Read(Path("a"), 11));
-  EXPECT_EQ(text, "hello world");
-  ASSERT_OK_AND_ASSIGN(const auto mapped, fs_.Map(Path("a")));
-  EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(mapped->bytes().data()),
-                             mapped->bytes().size()),
-            "hello world");
-}
-
-TEST_F(PosixFileSystemTest, AnEmptyFileMapsToNothing) {
-  ASSERT_OK(Write(Path("empty"), ""));
-  ASSERT_OK_AND_ASSIGN(const auto mapped, fs_.Map(Path("empty")));
-  EXPECT_TRUE(mapped->bytes().empty());
-  ASSERT_OK_AND_ASSIGN(const std::string text, fs_.Read(Path("empty"), 0));
-  EXPECT_EQ(text, "");
-}
-
-TEST_F(PosixFileSystemTest, ReadRefusesMoreThanTheLimit) {
-  ASSERT_OK(Write(Path("a"), "hello"));
-  const auto text = fs_.Read(Path("a"), 4);
-  EXPECT_EQ(text.status().code(), StatusCode::kResourceExhausted);
-  EXPECT_EQ(text.status().message(), "a: 5 bytes, allowed at most 4");
-}
-
-TEST_F(PosixFileSystemTest, ErrorsSayWhichFileButNotWhere) {
-  for (const Status& status : {fs_.Size(Path("gone")).status(), fs_.Read(Path("gone"), 9).status(),
-                               fs_.Map(Path("gone")).status(), Write(Path("gone/file"), "x")}) {
-    EXPECT_EQ(status.code(), StatusCode::kNotFound);
-    EXPECT_THAT(status.message(), Not(HasSubstr(directory_)));
-  }
-  EXPECT_THAT(fs_.Map(Path("gone")).status().message(), HasSubstr("gone: open: No such file"));
-  for (const Status& status : {fs_.Size(directory_).status(), fs_.Read(directory_, 9).status(),
-                               fs_.Map(directory_).status(), Write(directory_, "x")}) {
-    EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
-    EXPECT_THAT(status.message(), HasSubstr("not a regular file"));
-  }
-}
-
 TEST_F(PosixFileSystemTest, ANamedPipeIsRefusedWithoutWaiting) {
   ASSERT_EQ(mkfifo(Path("pipe").c_str(), 0600), 0);
   EXPECT_EQ(fs_.Read(Path("pipe"), 9).status().code(), StatusCode::kInvalidArgument);
   EXPECT_EQ(fs_.Map(Path("pipe")).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(fs_.OpenForAppending(Path("pipe")).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(fs_.Lock(Path("pipe"), 0).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(fs_.IsPrivate(Path("pipe")).status().code(), StatusCode::kInvalidArgument);
 }
 
-TEST_F(PosixFileSystemTest, ReplacingLeavesMappingsOfTheOldFileAlone) {
-  ASSERT_OK(Write(Path("a"), "old"));
-  ASSERT_OK_AND_ASSIGN(const auto mapped, fs_.Map(Path("a")));
-  ASSERT_OK(Write(Path("a"), "something new"));
-  EXPECT_EQ(mapped->bytes().size(), 3u);
-  EXPECT_EQ(mapped->bytes()[0], std::byte{'o'});
-  ASSERT_OK_AND_ASSIGN(const std::string text, fs_.Read(Path("a"), 100));
-  EXPECT_EQ(text, "something new");
-  EXPECT_EQ(FilesInDirectory(), 1u);
+TEST_F(PosixFileSystemTest, AFileOrDirectoryOpenToOthersIsNotPrivate) {
+  ASSERT_OK(Write(Path("a"), "secret"));
+  for (const mode_t mode : {0640, 0620, 0604, 0602, 0601, 0610}) {
+    ASSERT_EQ(chmod(Path("a").c_str(), mode), 0);
+    ASSERT_OK_AND_ASSIGN(const bool is_private, fs_.IsPrivate(Path("a")));
+    EXPECT_FALSE(is_private) << std::oct << mode;
+  }
+  ASSERT_EQ(chmod(directory_.c_str(), 0755), 0);
+  ASSERT_OK_AND_ASSIGN(const bool is_private, fs_.IsPrivate(directory_));
+  EXPECT_FALSE(is_private);
+}
+
+TEST_F(PosixFileSystemTest, AFileOfSomebodyElseIsNotPrivate) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give a file away";
+  ASSERT_OK(Write(Path("a"), "secret"));
+  ASSERT_EQ(chown(Path("a").c_str(), 12345, static_cast<gid_t>(-1)), 0);
+  ASSERT_OK_AND_ASSIGN(const bool is_private, fs_.IsPrivate(Path("a")));
+  EXPECT_FALSE(is_private);
+}
+
+// Hubs keep their models behind links, so reading follows them; whatever is written
+// stays inside the directory it was meant for.
+TEST_F(PosixFileSystemTest, ReadsThroughLinksButDoesNotWriteOrLockThroughThem) {
+  ASSERT_OK(fs_.CreateDirectories(Path("outside")));
+  ASSERT_OK(Write(Path("outside/a"), "theirs"));
+  ASSERT_EQ(symlink(Path("outside/a").c_str(), Path("link").c_str()), 0);
+  ASSERT_EQ(symlink(Path("outside/new").c_str(), Path("dangling").c_str()), 0);
+  ASSERT_OK_AND_ASSIGN(const std::string text, fs_.Read(Path("link"), 100));
+  EXPECT_EQ(text, "theirs");
+  EXPECT_EQ(fs_.OpenForAppending(Path("link")).status().code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(fs_.IsPrivate(Path("link")).status().code(), StatusCode::kInvalidArgument);
+  for (const char* name : {"link", "dangling"}) {
+    EXPECT_EQ(fs_.Lock(Path(name), 0).status().code(), StatusCode::kInvalidArgument);
+    EXPECT_EQ(fs_.Create(Path(name)).status().code(), StatusCode::kFailedPrecondition);
+  }
+  EXPECT_FALSE(fs_.Exists(Path("outside/new")));
+  ASSERT_OK(Write(Path("link"), "mine"));  // Replaces the link.
+  ASSERT_OK_AND_ASSIGN(const std::string theirs, fs_.Read(Path("outside/a"), 100));
+  EXPECT_EQ(theirs, "theirs");
+}
+
+// Somebody cleans up the lock file while it is held: a lock on the file without a
+// name would exclude nobody.
+TEST_F(PosixFileSystemTest, ALockIsOnTheFileThatHasTheName) {
+  ASSERT_OK_AND_ASSIGN(const auto orphaned, fs_.Lock(Path("lock"), 0));
+  ASSERT_OK(fs_.Remove(Path("lock")));
+  ASSERT_OK_AND_ASSIGN(const auto lock, fs_.Lock(Path("lock"), 0));
+  EXPECT_EQ(fs_.Lock(Path("lock"), 0).status().code(), StatusCode::kUnavailable);
+}
+
+TEST_F(PosixFileSystemTest, SaysInTheSystemsWordsWhatWentWrong) {
+  EXPECT_THAT(fs_.Map(Path("gone")).status().message(), HasSubstr("gone: open: No such file"));
+}
+
+TEST_F(PosixFileSystemTest, CreatesDirectoriesPastDoubledSlashes) {
+  ASSERT_OK(fs_.CreateDirectories(Path("x//y/z/")));
+  EXPECT_TRUE(fs_.IsDirectory(Path("x/y/z")));
 }
 
 TEST_F(PosixFileSystemTest, NewFilesAndDirectoriesAreTheUsersAlone) {
@@ -121,15 +128,6 @@ TEST_F(PosixFileSystemTest, NewFilesAndDirectoriesAreTheUsersAlone) {
   ASSERT_OK(fs_.CreateDirectories(Path("x/y/z")));
   ASSERT_EQ(stat(Path("x/y").c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0700u);
-}
-
-TEST_F(PosixFileSystemTest, CreatesDirectoriesWithTheirParents) {
-  ASSERT_OK(fs_.CreateDirectories(Path("x//y/z/")));
-  EXPECT_TRUE(fs_.IsDirectory(Path("x/y/z")));
-  EXPECT_OK(fs_.CreateDirectories(Path("x/y/z")));
-  ASSERT_OK(Write(Path("file"), ""));
-  EXPECT_THAT(fs_.CreateDirectories(Path("file/sub")).message(),
-              HasSubstr("file: not a directory"));
 }
 
 // A write that fails half-way: the old bytes stay and no temporary file does.
@@ -152,33 +150,26 @@ TEST_F(PosixFileSystemTest, AFailedWriteChangesNothing) {
   EXPECT_EQ(FilesInDirectory(), 1u);
 }
 
+// The device that is always full.
+TEST_F(PosixFileSystemTest, NoSpaceIsItsOwnErrorAndStays) {
+  const Descriptor full = OpenRetrying("/dev/full", O_WRONLY);
+  if (!full.ok()) GTEST_SKIP() << "no /dev/full";
+  PosixWritableFile file(OpenRetrying("/dev/full", O_WRONLY), Path("a"));
+  const Status status = file.Append(std::as_bytes(std::span("text")));
+  EXPECT_EQ(status.code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(), "a: no space left with 5 bytes to write");
+  EXPECT_EQ(file.Append({}).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(file.Sync().code(), StatusCode::kResourceExhausted);
+  for (const int error : {ENOSPC, EDQUOT}) {
+    EXPECT_EQ(SystemError("a", "create", error).code(), StatusCode::kResourceExhausted);
+  }
+}
+
 TEST_F(PosixFileSystemTest, AFailedRenameLeavesNoTemporaryFile) {
   // The target's name is too long for any file system, the temporary's is not.
   const Status status = Write(Path(std::string(300, 'n')), "x");
   EXPECT_FALSE(status.ok());
   EXPECT_EQ(FilesInDirectory(), 0u);
-}
-
-TEST_F(PosixFileSystemTest, LeftoversOfADeadProcessDoNotGetInTheWay) {
-  for (int i = 0; i < 3; ++i) {
-    std::ofstream(Path(StrCat(".attune-", getpid(), "-", i, ".tmp"))) << "leftover";
-  }
-  ASSERT_OK(Write(Path("a"), "new"));
-  ASSERT_OK_AND_ASSIGN(const std::string text, fs_.Read(Path("a"), 100));
-  EXPECT_EQ(text, "new");
-}
-
-TEST_F(PosixFileSystemTest, WritersOfOneFileDoNotMix) {
-  std::vector<std::thread> writers;
-  for (char c = 'a'; c < 'e'; ++c) {
-    writers.emplace_back([this, c] {
-      for (int i = 0; i < 5; ++i) EXPECT_OK(Write(Path("shared"), std::string(10'000, c)));
-    });
-  }
-  for (std::thread& writer : writers) writer.join();
-  ASSERT_OK_AND_ASSIGN(const std::string text, fs_.Read(Path("shared"), 10'000));
-  EXPECT_EQ(text, std::string(10'000, text[0]));
-  EXPECT_EQ(FilesInDirectory(), 1u);
 }
 
 }  // namespace
