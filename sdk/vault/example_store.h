@@ -43,19 +43,27 @@ class ExampleStore {
   ExampleStore(const ExampleStore&) = delete;
   ExampleStore& operator=(const ExampleStore&) = delete;
 
-  // Stores the example unless the policy says otherwise. On error it is absent.
+  // Stores the example unless the policy says otherwise. On error it is absent,
+  // unless not even that could be written: then it is absent or whole.
+  //
+  //   kInvalidArgument    an unknown kind
+  //   kResourceExhausted  no disk space
+  //   kUnavailable        another process is in a transaction for too long
   Result<Recorded> Record(const Example& example);
 
   // By id, oldest first, until `visit` returns false. One segment is in memory at
-  // a time. Damaged records are skipped and counted; a segment that is damaged
-  // goes to quarantine with all of its records that do not open.
+  // a time. What cannot be read is skipped and counted, each time. A segment
+  // without a single record that can be read goes to quarantine.
   struct Visited {
     std::uint64_t examples = 0;
-    std::uint64_t damaged = 0;
+    std::uint64_t damaged = 0;  // Records lost, or bytes that do not belong.
+    // The open segment ends in bytes that are no record: a write that was cut short
+    // or is under way. The next Record() begins another segment.
+    bool torn = false;
   };
   Result<Visited> ForEach(FunctionRef<bool(const StoredExample&)> visit);
 
-  // Those in `ranges` only.
+  // Those in `ranges` only; other segments are not read.
   Result<Visited> ForEachOf(const std::vector<IdRange>& ranges,
                             FunctionRef<bool(const StoredExample&)> visit);
 
@@ -64,12 +72,14 @@ class ExampleStore {
 
   // Rewrites what remains of the days concerned under new keys, drops the old
   // keys and the root key that wrapped them, and taints what was trained on what
-  // is gone.
+  // is gone. On error call it again: only then is it known to be done.
   Result<ForgetReport> Forget(FunctionRef<bool(const StoredExample&)> which);
+  // The same for all that have these ids; it also taints what saw those that the
+  // policy has dropped before.
   Result<ForgetReport> ForgetIds(const std::vector<IdRange>& ids);
 
-  // Drops what the policy no longer keeps as of now, oldest first. It does not
-  // taint: the user did not ask to be forgotten.
+  // Drops what the policy no longer keeps as of now, oldest first, and returns how
+  // many. It does not taint: the user did not ask to be forgotten.
   Result<std::uint64_t> ApplyRetention();
 
  private:

@@ -133,11 +133,11 @@ TEST(Admission, TellsCardNumbersFromOthersByLuhn) {
 }
 
 TEST(Admission, FindsLongNumbers) {
-  ExpectAll(
-      RecordOutcome::kLongNumber,
-      {"123456789", "call +49 170 1234567", "(555) 123-4567", "555-123-4567", "1 2 3 4 5 6 7 8 9",
-       "DE89 3704 0044 0532 0130 00", "123-45-6789", "12345-2025-09-01", "20250901 0752",
-       "2025-13-14 07", "\xE0\xA5\xA7\xE0\xA5\xA8\xE0\xA5\xA9 456 789"});  // Devanagari.
+  ExpectAll(RecordOutcome::kLongNumber,
+            {"123456789", "call +49 170 1234567", "(555) 123-4567", "555-123-4567",
+             "1 2 3 4 5 6 7 8 9", "DE89 3704 0044 0532 0130 00", "123-45-6789", "12345-2025-09-01",
+             "2025-09-01-0752", "20250901 0752", "2025-13-14 07",
+             "\xE0\xA5\xA7\xE0\xA5\xA8\xE0\xA5\xA9 456 789"});  // Devanagari.
   EXPECT_EQ(OutcomeOf("12345678"), RecordOutcome::kStored);
   EXPECT_EQ(OutcomeOf("123456789", NumbersUpTo(9)), RecordOutcome::kStored);
   EXPECT_EQ(OutcomeOf("1234", NumbersUpTo(3)), RecordOutcome::kLongNumber);
