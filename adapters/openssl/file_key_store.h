@@ -27,11 +27,11 @@ inline constexpr std::size_t kMaxKeyStorePassphraseBytes = 1024;
 
 struct FileKeyStoreOptions {
   // Made by the first Store(), for the user alone, if absent.
-  std::string directory;
+  std::string directory = {};
   // Empty: none. Copied into a Secret.
-  ByteSpan passphrase;
+  ByteSpan passphrase = {};
   // Of what is stored from now on; each item says what it was stored with.
-  ScryptCost cost;
+  ScryptCost cost = {};
   // How long a change waits for another process's.
   double lock_timeout_seconds = 10;
 };
