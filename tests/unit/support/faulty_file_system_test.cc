@@ -327,11 +327,17 @@ TEST(FaultyFileSystem, AFailedSyncLosesDataAtOnceAndTheFileStaysFailed) {
     ASSERT_OK_AND_ASSIGN(const auto file, files.OpenForAppending("d/old"));
     plan.Start();
     ASSERT_OK(file->Append(Bytes("+new")));
+    ASSERT_OK_AND_ASSIGN(const auto reader, files.OpenForReading("d/old"));
     EXPECT_EQ(file->Sync().code(), StatusCode::kIoError);
     EXPECT_EQ(file->Sync().code(), StatusCode::kIoError);  // Not a success, ever.
     EXPECT_EQ(file->Append(Bytes("x")).code(), StatusCode::kIoError);
     EXPECT_EQ(plan.operations(), 1u);
-    ++outcomes[files.files()["d/old"]];
+    const std::string left = files.files()["d/old"];
+    ++outcomes[left];
+    EXPECT_EQ(files.pending(), left.size() > 3 ? 1u : 0u);
+    std::string text(7, '?');
+    EXPECT_EQ(reader->ReadAt(0, std::as_writable_bytes(std::span(text))).code(),
+              left.size() == 7 ? StatusCode::kOk : StatusCode::kDataLoss);
     AppendTo(files, "d/old", "", /*sync=*/true);  // A new one may work.
     EXPECT_EQ(files.pending(), 0u);
   }
@@ -357,6 +363,60 @@ TEST(FaultyFileSystem, AShortWriteAppendsAPart) {
     EXPECT_THAT(outcomes, UnorderedElementsAre(::testing::Key(""), ::testing::Key("a"),
                                                ::testing::Key("ab"), ::testing::Key("abc")));
   }
+}
+
+TEST(FaultyFileSystem, AFailedOrDeadAppendChangesNothing) {
+  FaultPlan plan({.fault = Fault::kIoError});
+  FaultyFileSystem files(plan);
+  files.Put("a", "old");
+  for (const Fault fault : {Fault::kIoError, Fault::kCrash}) {
+    ASSERT_OK_AND_ASSIGN(const auto file, files.OpenForAppending("a"));
+    plan.Start({.fault = fault});
+    if (fault == Fault::kCrash) {
+      EXPECT_FALSE(files.SyncDirectory(".").ok());
+    }
+    EXPECT_EQ(file->Append(Bytes("new")).code(), StatusCode::kIoError);
+    EXPECT_EQ(files.files()["a"], "old");
+    files.Restart();
+  }
+}
+
+TEST(FaultyFileSystem, ARemovalThatSurvivesTakesTheFileItWasMeantFor) {
+  std::map<std::string, int> outcomes;
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    FaultPlan plan({.seed = seed});
+    FaultyFileSystem files(plan);
+    files.Put("a", "old");
+    files.Put("b", "new");
+    ASSERT_OK(files.Rename("b", "a"));
+    ASSERT_OK(files.Remove("a"));
+    files.Restart();
+    std::string left;
+    for (const auto& [path, bytes] : files.files()) left += StrCat(path, "=", bytes, " ");
+    ++outcomes[left];
+  }
+  // The rename lost, whatever became of the removal; only the removal lost; neither.
+  EXPECT_THAT(outcomes, UnorderedElementsAre(::testing::Key("a=old b=new "),
+                                             ::testing::Key("a=new "), ::testing::Key("")));
+}
+
+TEST(FaultyFileSystem, WaitingForALockIsOneOperation) {
+  FaultPlan plan({.fault = Fault::kCrash, .at = 3});
+  FaultyFileSystem files(plan);
+  plan.Start();
+  ASSERT_OK_AND_ASSIGN(const auto lock, files.Lock("lock", 0));
+  EXPECT_EQ(files.Lock("lock", 0.01).status().code(), StatusCode::kUnavailable);
+  EXPECT_EQ(plan.operations(), 2u);
+}
+
+TEST(FaultyFileSystem, AKillReleasesLocks) {
+  FaultPlan plan({.fault = Fault::kKill, .at = 2});
+  FaultyFileSystem files(plan);
+  plan.Start();
+  ASSERT_OK_AND_ASSIGN(const auto lock, files.Lock("lock", 0));
+  EXPECT_FALSE(files.SyncDirectory(".").ok());
+  files.Restart();
+  EXPECT_OK(files.Lock("lock", 0));
 }
 
 // A test that fails has to fail again, although the names of temporary files differ.
