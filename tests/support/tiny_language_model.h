@@ -55,14 +55,15 @@ inline std::string TinyTokenizerJson() {
       vocab, "},\"merges\":[]}}");
 }
 
-inline void WriteTinyModel(FileSystem& files, const std::string& directory) {
+inline void WriteTinyModel(FileSystem& files, const std::string& directory,
+                           std::uint64_t seed = 17) {
   ASSERT_OK(files.CreateDirectories(directory));
   WriteFile(files, JoinPath(directory, "config.json"), kTinyConfig);
   WriteFile(files, JoinPath(directory, "tokenizer.json"), TinyTokenizerJson());
   WriteFile(files, JoinPath(directory, "tokenizer_config.json"),
             "{\"bos_token\": \"<|endoftext|>\", \"eos_token\": \"<|endoftext|>\"}");
   ASSERT_OK_AND_ASSIGN(const DecoderConfig config, ParseHfConfig(kTinyConfig));
-  const auto weights = InitialWeights(config, 17);
+  const auto weights = InitialWeights(config, seed);
   std::vector<NamedTensor> tensors;
   for (const auto& [name, tensor] : weights) tensors.push_back({name, tensor.view()});
   ASSERT_OK(WriteSafetensors(files, JoinPath(directory, "model.safetensors"), tensors));

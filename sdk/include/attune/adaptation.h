@@ -40,9 +40,9 @@ struct AdaptationOptions {
 
   // As for LanguageModel::Open(). It is opened by the first call that needs it.
   // Empty: recording, listing, forgetting, promoting and exporting do without.
-  std::string model;
+  std::string model{};
   OpenOptions open;
-  std::string vault;  // Directory.
+  std::string vault{};  // Directory.
   bool create_vault = true;
   // One vault can hold adapters of several models: [a-z0-9._-], 64 at most.
   std::string adapter = "default";
@@ -114,9 +114,9 @@ struct GenerationInfo {
 // What was forgotten, by id, by words in it, by source or by age: examples that
 // fit every field that is set.
 struct ForgetQuery {
-  std::vector<std::uint64_t> ids;
-  std::string containing;  // Bytes of the text, prompt or label.
-  std::string source;
+  std::vector<std::uint64_t> ids{};
+  std::string containing{};  // Bytes of the text, prompt or label.
+  std::string source{};
   std::int64_t from = 0;  // Unix seconds; 0: any.
   std::int64_t before = 0;
 };
@@ -234,7 +234,7 @@ class Adaptation {
 // --- Looking after a vault, without its model ---
 
 struct VaultLocation {
-  std::string directory;
+  std::string directory{};
   std::string adapter = "default";
 };
 

@@ -21,11 +21,11 @@ enum class ExampleKind : std::uint8_t {
 
 struct Example {
   ExampleKind kind = ExampleKind::kText;
-  std::string text;
-  std::string prompt;
-  std::string blob;
+  std::string text{};
+  std::string prompt{};
+  std::string blob{};
   // Which part of the app it comes from, e.g. "messages": [a-z0-9._-], 64 at most.
-  std::string source;
+  std::string source{};
   // Unix seconds; 0: now.
   std::int64_t when = 0;
   // Typed into a field for passwords, codes or card data: never stored.

@@ -24,9 +24,9 @@ struct TrainingOptions {
   bool rslora = false;  // Scale by alpha / sqrt(rank).
   double dropout = 0;
   // Modules by name or end of name. Empty, with an empty pattern: all linears.
-  std::vector<std::string> targets;
+  std::vector<std::string> targets{};
   // Instead: modules whose whole name matches this regular expression.
-  std::string target_pattern;
+  std::string target_pattern{};
 
   // --- How ---
 
