@@ -54,7 +54,6 @@ Result<VaultState> CreateVault(const VaultPorts& ports, const VaultOptions& opti
   // Another process may have been faster.
   Result<VaultState> made = ReadVaultState(ports, options.directory, nullptr);
   if (made.ok() || made.status().code() != StatusCode::kNotFound) return made;
-  ATTUNE_RETURN_IF_ERROR(CheckVacant(files, options.directory));
 
   ATTUNE_ASSIGN_OR_RETURN(VaultState state, MakeKeys(ports));
   // The key first: a manifest without one could never be opened.

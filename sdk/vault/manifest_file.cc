@@ -104,12 +104,7 @@ Result<Manifest> OpenManifest(Crypto& crypto, ByteSpan root, std::string_view fi
   ATTUNE_ASSIGN_OR_RETURN(const std::string plain,
                           Unseal(crypto, key.bytes(), ContextOf(header, file),
                                  AsBytes(file.substr(kManifestHeaderBytes))));
-  ATTUNE_ASSIGN_OR_RETURN(Manifest manifest, DecodeManifest(plain));
-  if (manifest.generation != header.generation) {
-    return DataLoss(
-        StrCat("generation ", manifest.generation, ", but its header says ", header.generation));
-  }
-  return manifest;
+  return DecodeManifest(plain);
 }
 
 }  // namespace attune

@@ -51,7 +51,7 @@ Result<std::unique_ptr<Vault::Transaction>> Vault::Begin() {
 }
 
 // Only who holds the lock writes, so whatever the manifest does not name by now
-// is garbage. What cannot be removed is tried again by the next opening.
+// is garbage. What cannot be removed is tried again by the next transaction.
 void Vault::Sweep() {
   swept_ = true;
   const NameSet named = NamesOf(state_->manifest);
@@ -81,7 +81,8 @@ void Vault::Sweep() {
 void Vault::Discard(const FileName& name) {
   const std::string path = PathOf(name.role, name.file);
   if (!IsQuarantined(state_->manifest, name)) {
-    ports_.files->Remove(path).Ignore();
+    const Status removed = ports_.files->Remove(path);
+    if (!removed.ok() && removed.code() != StatusCode::kNotFound) swept_ = false;
     return;
   }
   const std::string quarantine = JoinPath(options_.directory, std::string(kQuarantineName));

@@ -78,9 +78,8 @@ Status Vault::RotateKey() {
   next.previous = std::move(state_->item.current);
   const Status stored = StoreKeyItem(*ports_.keys, *ports_.crypto, state_->id, next);
   if (!stored.ok()) {
-    // It may have been stored nevertheless: the next transaction looks.
+    // If it was stored nevertheless, the next anchor drops the new key again.
     state_->item.current = std::move(next.previous);
-    uncertain_ = true;
     return stored;
   }
   // As if it had been cut off here: one way to go on from, one to test.
@@ -90,8 +89,6 @@ Status Vault::RotateKey() {
 }
 
 Status Vault::FinishLastCommit() {
-  const bool anchored = state_->item.anchor >= state_->manifest.generation;
-  const bool rotating = !state_->item.previous.empty();
   if (state_->copies_differ || state_->under_previous) {
     Manifest next = state_->manifest;
     ++next.generation;
@@ -100,13 +97,12 @@ Status Vault::FinishLastCommit() {
                                           state_->item.current.bytes(), state_->id, &next));
     }
     ATTUNE_RETURN_IF_ERROR(Publish(std::move(next)));
-  } else if (!anchored || !swept_) {
+  } else if (state_->item.anchor < state_->manifest.generation) {
     // Whoever committed this may have been killed before it was durable. Nothing
     // may rest on it until it is: no anchor, no file removed, no record appended.
     ATTUNE_RETURN_IF_ERROR(ports_.files->SyncDirectory(options_.directory));
   }
-  if (state_->item.anchor < state_->manifest.generation || rotating) return Anchor();
-  return OkStatus();
+  return state_->item.anchor < state_->manifest.generation ? Anchor() : OkStatus();
 }
 
 // Makes `next` the newest manifest, under the current root key.

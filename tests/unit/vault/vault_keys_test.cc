@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -69,6 +70,41 @@ TEST_F(VaultKeysTest, RotationKeepsTheFilesAndChangesTheRoot) {
   }
   EXPECT_EQ(Contents(*vault), "a");
   EXPECT_EQ(Contents(*OpenVault()), "a");
+}
+
+// Does something right after the first item was loaded.
+class InterruptedKeyStore final : public KeyStore {
+ public:
+  explicit InterruptedKeyStore(KeyStore& keys) : keys_(keys) {}
+  std::function<void()> after_load;
+
+  Result<Secret> Load(const std::string& name) override {
+    auto item = keys_.Load(name);
+    if (after_load) std::exchange(after_load, nullptr)();
+    return item;
+  }
+  Status Store(const std::string& name, ByteSpan secret) override {
+    return keys_.Store(name, secret);
+  }
+  Status Remove(const std::string& name) override { return keys_.Remove(name); }
+
+ private:
+  KeyStore& keys_;
+};
+
+TEST_F(VaultKeysTest, AReaderLooksAgainIfTheKeyIsRotatedMeanwhile) {
+  const auto writer = OpenVault();
+  ASSERT_OK(AddCheckpoint(*writer, "a"));
+  InterruptedKeyStore keys(world_.keys);
+  VaultPorts ports = world_.ports();
+  ports.keys = &keys;
+  keys.after_load = [&] { EXPECT_OK(writer->RotateKey()); };
+  ASSERT_OK_AND_ASSIGN(const auto reader, Vault::Open(ports, TestVault()));
+  EXPECT_EQ(reader->key_generation(), 2u);
+  // A commit in that place is no rollback.
+  keys.after_load = [&] { EXPECT_OK(AddCheckpoint(*writer, "b")); };
+  ASSERT_OK_AND_ASSIGN(const auto another, Vault::Open(ports, TestVault()));
+  EXPECT_EQ(Contents(*another), "a,b");
 }
 
 TEST_F(VaultKeysTest, AReaderFollowsARotation) {

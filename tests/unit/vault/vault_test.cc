@@ -260,6 +260,18 @@ TEST_F(VaultTest, FilesInEachOthersPlaceDoNotOpen) {
   EXPECT_EQ(Contents(*vault), "a,b");
 }
 
+TEST_F(VaultTest, AMessageIsBoundToItsFileAlsoUnderASharedKey) {
+  const auto vault = OpenVault();
+  ASSERT_OK_AND_ASSIGN(const VaultFile a, AddCheckpoint(*vault, "a"));
+  ASSERT_OK_AND_ASSIGN(const Secret key, vault->SliceKey(a.slice));
+  VaultFile b = a;
+  b.file = a.file + 1;
+  ASSERT_OK_AND_ASSIGN(const std::string of_a, vault->SealFile(a, key.bytes(), AsBytes("x")));
+  ASSERT_OK_AND_ASSIGN(const std::string of_b, vault->SealFile(b, key.bytes(), AsBytes("y")));
+  world_.files.Put(vault->PathOf(a.role, a.file), of_a.substr(0, 32) + of_b.substr(32));
+  EXPECT_EQ(vault->OpenFile(a, 100).status().code(), StatusCode::kDataLoss);
+}
+
 TEST_F(VaultTest, VerifyNamesWhatIsDamagedAndMovesNothing) {
   const auto vault = OpenVault();
   ASSERT_OK_AND_ASSIGN(const VaultFile first, AddCheckpoint(*vault, "first"));
