@@ -100,9 +100,7 @@ Vault::Transaction::Transaction(Vault& vault, std::unique_ptr<FileLock> lock)
 Vault::Transaction::~Transaction() {
   vault_.in_transaction_ = false;
   if (done_) return;
-  for (const FileName& name : written_) {
-    vault_.ports_.files->Remove(vault_.PathOf(name.role, name.file)).Ignore();
-  }
+  for (const FileName& name : written_) vault_.Discard(name);
 }
 
 Manifest& Vault::Transaction::manifest() {
