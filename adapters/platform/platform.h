@@ -16,10 +16,10 @@ struct PlatformOptions {
   int workers = 0;  // In all; 0: one a processor.
   // Where vaults' keys lie; made when the first one is stored, for the user alone.
   // Empty: DefaultKeyDirectory().
-  std::string key_directory;
+  std::string key_directory{};
   // What the keys are under, copied. Empty: none; whoever reads the user's files
   // reads the keys. See FileKeyStore.
-  ByteSpan passphrase;
+  ByteSpan passphrase{};
 };
 
 // $XDG_CONFIG_HOME/attune/keys, or $HOME/.config/attune/keys.

@@ -298,6 +298,31 @@ TEST_F(PeftDirectory, SaysWhichFileIsMissing) {
   EXPECT_THAT(ReadError(), HasSubstr("adapter_config.json: byte 1 of 1"));
 }
 
+TEST_F(PeftDirectory, BytesAndDirectoryAreTheSameAdapter) {
+  PeftConfig config;
+  config.rank = 2;
+  const std::map<std::string, LoraPair> modules = {{"m.q_proj", Pair(2, 3, 5)}};
+  ASSERT_OK_AND_ASSIGN(const PeftFiles files, FormatPeftAdapter(config, modules, {{"k", "v"}}));
+  ASSERT_OK(WritePeftAdapter(fs_, "a", files));
+  EXPECT_EQ(fs_.files()["a/adapter_config.json"], files.config);
+  EXPECT_EQ(fs_.files()["a/adapter_model.safetensors"], files.weights);
+
+  ASSERT_OK_AND_ASSIGN(const PeftAdapter parsed, ParsePeftAdapter(files));
+  ASSERT_OK_AND_ASSIGN(const PeftAdapter read, ReadPeftAdapter(fs_, "a"));
+  EXPECT_EQ(parsed.metadata, read.metadata);
+  ASSERT_EQ(parsed.modules.size(), 1u);
+  const LoraPair& pair = parsed.modules.at("m.q_proj");
+  EXPECT_EQ(pair.scale, read.modules.at("m.q_proj").scale);
+  const LoraPair& original = modules.at("m.q_proj");
+  EXPECT_TRUE(std::equal(pair.b.span().begin(), pair.b.span().end(), original.b.span().begin()));
+
+  // In memory they are no more to be trusted.
+  for (std::size_t size = 0; size < files.weights.size(); ++size) {
+    EXPECT_FALSE(ParsePeftAdapter({files.config, files.weights.substr(0, size)}).ok()) << size;
+  }
+  EXPECT_FALSE(ParsePeftAdapter({"{}", files.weights}).ok());
+}
+
 TEST_F(PeftDirectory, WritesNothingThatItWouldNotRead) {
   const std::map<std::string, LoraPair> modules = {{"m.q_proj", Pair(2, 3, 5)}};
   PeftConfig config;
