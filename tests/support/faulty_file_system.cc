@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/strings.h"
-#include "support/memory_file_system.h"
+#include "support/memory_mapping.h"
 
 namespace attune::testing {
 namespace {
