@@ -61,8 +61,8 @@ void Print(const EvalArguments& arguments, std::size_t messages, const MessageLo
 }
 
 Result<ExitCode> Evaluate(const EvalArguments& arguments) {
-  ATTUNE_ASSIGN_OR_RETURN(const OpenedModel opened, OpenModel(arguments.model));
-  const Platform& platform = opened.platform->get();
+  ATTUNE_ASSIGN_OR_RETURN(OpenedModel opened, OpenedModel::Open(arguments.model));
+  const Platform& platform = opened.platform();
   ATTUNE_ASSIGN_OR_RETURN(Dataset dataset, ReadDataset(*platform.files, arguments.data));
   const std::vector<Message> messages =
       arguments.held_out < 1 ? SplitByTime(std::move(dataset), arguments.held_out).held_out
@@ -74,8 +74,11 @@ Result<ExitCode> Evaluate(const EvalArguments& arguments) {
   KeyboardMetrics keyboard;
   // 0 words: the loss alone.
   if (arguments.max_words != 0) {
+    const auto suggest = [&](std::string_view prefix, std::size_t count) {
+      return opened.SuggestWords(prefix, count);
+    };
     ATTUNE_ASSIGN_OR_RETURN(keyboard,
-                            MeasureKeyboard(*opened.model, TypedTexts(messages),
+                            MeasureKeyboard(suggest, TypedTexts(messages),
                                             std::max<std::int64_t>(arguments.max_words, 0), go_on));
   }
   Print(arguments, messages.size(), *loss, keyboard);

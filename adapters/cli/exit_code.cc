@@ -12,10 +12,11 @@ ExitCode ExitCodeOf(const Status& status) {
       return ExitCode::kBadInput;
     case StatusCode::kResourceExhausted:
       return ExitCode::kRefused;
+    case StatusCode::kUnavailable:
+      return ExitCode::kNotNow;
     case StatusCode::kCancelled:
       return ExitCode::kInterrupted;
     case StatusCode::kOk:
-    case StatusCode::kUnavailable:
     case StatusCode::kIoError:
     case StatusCode::kInternal:
       break;

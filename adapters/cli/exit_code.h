@@ -14,6 +14,7 @@ enum class ExitCode : std::uint8_t {
   kInternal = 1,       // A defect, or the system refused to read or write.
   kBadInput = 2,       // A file or an option is not what it should be.
   kRefused = 3,        // More memory or space would be needed than there may be.
+  kNotNow = 4,         // Keys or files are held back for a while; try again later.
   kInterrupted = 130,  // Stopped by Ctrl-C, as a shell reports it.
 };
 

@@ -34,7 +34,7 @@ const char* NameOf(StopReason reason) {
 }
 
 Result<ExitCode> Generate(const GenerateArguments& arguments) {
-  ATTUNE_ASSIGN_OR_RETURN(const OpenedModel opened, OpenModel(arguments.model));
+  ATTUNE_ASSIGN_OR_RETURN(OpenedModel opened, OpenedModel::Open(arguments.model));
   GenerateOptions options = arguments.generate;
   options.stop_at_end = !arguments.past_end;
   WatchForInterrupts();
@@ -50,7 +50,7 @@ Result<ExitCode> Generate(const GenerateArguments& arguments) {
     return !Interrupted();
   };
   ATTUNE_ASSIGN_OR_RETURN(const Generated generated,
-                          opened.model->Generate(arguments.prompt, options, on_piece));
+                          opened.Generate(arguments.prompt, options, on_piece));
   if (arguments.json) {
     JsonLine()
         .Add("text", generated.text)

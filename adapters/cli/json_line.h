@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <string_view>
 #include <utility>
@@ -27,6 +28,9 @@ class JsonLine {
   JsonLine& Add(std::string_view key, std::int64_t value) {
     writer_.Key(key).Int(value);
     return *this;
+  }
+  JsonLine& Add(std::string_view key, std::uint64_t value) {
+    return Add(key, static_cast<std::int64_t>(value));
   }
   JsonLine& Add(std::string_view key, bool value) {
     writer_.Key(key).Bool(value);

@@ -13,8 +13,8 @@ namespace attune {
 namespace {
 
 constexpr const char* kFooter =
-    "Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 refused (memory),\n"
-    "130 interrupted.";
+    "Exit codes: 0 done, 1 internal error, 2 bad input or usage, 3 refused (memory or\n"
+    "space), 4 not now: try again later, 130 interrupted.";
 
 // "attune: train: message" on one line.
 int Fail(const std::string& subcommand, std::string message, ExitCode code) {
@@ -38,17 +38,27 @@ std::string UsageMessage(const CLI::ParseError& error) {
   return message;
 }
 
+// "vault forget".
 std::string CalledSubcommand(const CLI::App& app) {
   const auto called = app.get_subcommands();
-  return called.empty() ? "" : called.front()->get_name();
+  if (called.empty()) return "";
+  const std::string inner = CalledSubcommand(*called.front());
+  return StrCat(called.front()->get_name(), inner.empty() ? "" : " ", inner);
+}
+
+void AddFooters(CLI::App* app) {
+  app->footer(kFooter);
+  for (CLI::App* command : app->get_subcommands({})) AddFooters(command);
 }
 
 int Main(int argc, char** argv) {
   CLI::App app("Adapts a small language model to one person, on their device.", "attune");
-  app.footer(kFooter);
   app.set_version_flag("--version", "attune " ATTUNE_VERSION);
   app.require_subcommand(1);
   Action action;
+  AddRecordCommand(&app, &action);
+  AddRunCommand(&app, &action);
+  AddVaultCommand(&app, &action);
   AddGenerateCommand(&app, &action);
   AddScoreCommand(&app, &action);
   AddSuggestCommand(&app, &action);
@@ -56,7 +66,7 @@ int Main(int argc, char** argv) {
   AddEvalCommand(&app, &action);
   AddInspectCommand(&app, &action);
   AddBenchCommand(&app, &action);
-  for (CLI::App* command : app.get_subcommands({})) command->footer(kFooter);
+  AddFooters(&app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& success) {  // --help, --version.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include "base/strings.h"
 #include "formats/peft.h"
@@ -12,6 +13,8 @@
 #include "session/prefill.h"
 #include "text/tokenizer.h"
 #include "train/examples.h"
+#include "vault/adapter_store.h"
+#include "vault/vault.h"
 
 namespace attune {
 namespace {
@@ -38,6 +41,22 @@ Result<double> NatsOf(AdaptedModel& model, const TrainingExample& example) {
   return static_cast<double>(loss.f32()[0]);
 }
 
+// Puts what the vault serves in force, if that is not the bare base.
+Status SetServingAdapter(const Platform& platform, const VaultFlags& flags,
+                         const LanguageModelWeights& weights, AdaptedModel* model) {
+  const VaultPorts ports{platform.files, platform.keys, platform.crypto, platform.clock};
+  ATTUNE_ASSIGN_OR_RETURN(const auto vault, Vault::Open(ports, {.directory = flags.directory}));
+  AdapterStoreOptions options{.adapter = flags.adapter};
+  ATTUNE_ASSIGN_OR_RETURN(options.base, HashOf(*platform.crypto, weights.views));
+  AdapterStore store(*vault, options);
+  ATTUNE_ASSIGN_OR_RETURN(AdapterGeneration serving, store.LoadServing());
+  if (serving.entry.generation == 0) return OkStatus();
+  ATTUNE_ASSIGN_OR_RETURN(const PeftAdapter adapter,
+                          ParsePeftAdapter({.config = std::move(serving.files.config),
+                                            .weights = std::move(serving.files.weights)}));
+  return model->SetAdapter(adapter);
+}
+
 }  // namespace
 
 Result<MessageLoss> MeasureMessages(const Platform& platform, const ModelOptions& options,
@@ -56,6 +75,9 @@ Result<MessageLoss> MeasureMessages(const Platform& platform, const ModelOptions
   if (!options.adapter.empty()) {
     ATTUNE_ASSIGN_OR_RETURN(const PeftAdapter adapter, ReadPeftAdapter(files, options.adapter));
     ATTUNE_RETURN_IF_ERROR(model.SetAdapter(adapter).WithContext(BaseName(options.adapter)));
+  }
+  if (!options.vault.directory.empty()) {
+    ATTUNE_RETURN_IF_ERROR(SetServingAdapter(platform, options.vault, weights, &model));
   }
   ATTUNE_ASSIGN_OR_RETURN(const auto examples, EncodeMessages(*tokenizer, messages, window + 1));
   MessageLoss loss;

@@ -20,27 +20,56 @@ void AddModelOptions(CLI::App* app, ModelOptions* options) {
       ->required();
   app->add_option("--tokenizer", options->tokenizer,
                   "Tokenizer file or directory; default: beside the model");
-  app->add_option("--adapter", options->adapter, "PEFT directory to put on top of the model");
+  CLI::Option* adapter =
+      app->add_option("--adapter", options->adapter, "PEFT directory to put on top of the model");
+  AddVaultFlags(app, &options->vault)->excludes(adapter);
   app->add_option("--context", options->context, "Tokens that the model may look at")
       ->check(CLI::Range(std::int64_t{2}, std::int64_t{1} << 20))
       ->capture_default_str();
   AddComputeOptions(app, &options->compute);
 }
 
-Result<OpenedModel> OpenModel(const ModelOptions& options) {
-  OpenedModel opened;
-  opened.platform = std::make_unique<DefaultPlatform>(options.compute.workers);
+Result<OpenedModel> OpenedModel::Open(const ModelOptions& options) {
   OpenOptions open;
   open.tokenizer = options.tokenizer;
   open.context_tokens = options.context;
   open.arithmetic = options.compute.arithmetic();
   open.pack_weights = options.compute.pack;
-  ATTUNE_ASSIGN_OR_RETURN(opened.model,
-                          LanguageModel::Open(opened.platform->get(), options.model, open));
-  if (!options.adapter.empty()) {
-    ATTUNE_RETURN_IF_ERROR(opened.model->LoadAdapter(options.adapter));
-  }
+  OpenedModel opened;
+  ATTUNE_RETURN_IF_ERROR(options.vault.directory.empty() ? opened.OpenPlain(options, open)
+                                                         : opened.OpenVault(options, open));
   return opened;
+}
+
+Status OpenedModel::OpenPlain(const ModelOptions& options, const OpenOptions& open) {
+  platform_ = std::make_unique<DefaultPlatform>(options.compute.workers);
+  ATTUNE_ASSIGN_OR_RETURN(model_, LanguageModel::Open(platform_->get(), options.model, open));
+  return options.adapter.empty() ? OkStatus() : model_->LoadAdapter(options.adapter);
+}
+
+Status OpenedModel::OpenVault(const ModelOptions& options, const OpenOptions& open) {
+  ATTUNE_ASSIGN_OR_RETURN(platform_, OpenVaultPlatform(options.vault, options.compute.workers));
+  AdaptationOptions adaptation = options.vault.without_model();
+  adaptation.model = options.model;
+  adaptation.open = open;
+  ATTUNE_ASSIGN_OR_RETURN(adaptation_, Adaptation::Open(platform_->get(), adaptation));
+  return OkStatus();
+}
+
+Result<Generated> OpenedModel::Generate(std::string_view prompt, const GenerateOptions& options,
+                                        const std::function<bool(std::string_view)>& on_piece) {
+  return adaptation_ ? adaptation_->Generate(prompt, options, on_piece)
+                     : model_->Generate(prompt, options, on_piece);
+}
+
+Result<Score> OpenedModel::ScoreText(std::string_view text) {
+  return adaptation_ ? adaptation_->ScoreText(text) : model_->ScoreText(text);
+}
+
+Result<std::vector<WordSuggestion>> OpenedModel::SuggestWords(std::string_view prefix,
+                                                              std::size_t count) {
+  return adaptation_ ? adaptation_->SuggestWords(prefix, count)
+                     : model_->SuggestWords(prefix, count);
 }
 
 }  // namespace attune

@@ -3,10 +3,15 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "attune/adaptation.h"
 #include "attune/language_model.h"
+#include "cli/vault_flags.h"
 #include "platform/platform.h"
 
 namespace CLI {
@@ -27,21 +32,38 @@ struct ComputeOptions {
 };
 void AddComputeOptions(CLI::App* app, ComputeOptions* options);
 
-// --model, --tokenizer, --adapter, --context, and those above.
+// --model, --tokenizer, --adapter, --vault and what belongs to it, --context, and
+// those above.
 struct ModelOptions {
   std::string model;
   std::string tokenizer;
-  std::string adapter;
+  std::string adapter;  // PEFT directory. Instead of it:
+  VaultFlags vault;
   std::int64_t context = OpenOptions{}.context_tokens;
   ComputeOptions compute;
 };
 void AddModelOptions(CLI::App* app, ModelOptions* options);
 
-// A model ready to use, with the platform it runs on.
-struct OpenedModel {
-  std::unique_ptr<DefaultPlatform> platform;
-  std::unique_ptr<LanguageModel> model;
+// A model ready to use, with the platform it runs on: bare, with the adapter of a
+// PEFT directory, or with the one that a vault serves.
+class OpenedModel {
+ public:
+  static Result<OpenedModel> Open(const ModelOptions& options);
+
+  const Platform& platform() const { return platform_->get(); }
+  Result<Generated> Generate(std::string_view prompt, const GenerateOptions& options,
+                             const std::function<bool(std::string_view)>& on_piece);
+  Result<Score> ScoreText(std::string_view text);
+  Result<std::vector<WordSuggestion>> SuggestWords(std::string_view prefix, std::size_t count);
+
+ private:
+  Status OpenPlain(const ModelOptions& options, const OpenOptions& open);
+  Status OpenVault(const ModelOptions& options, const OpenOptions& open);
+
+  std::unique_ptr<DefaultPlatform> platform_;
+  // One or the other.
+  std::unique_ptr<LanguageModel> model_;
+  std::unique_ptr<Adaptation> adaptation_;
 };
-Result<OpenedModel> OpenModel(const ModelOptions& options);
 
 }  // namespace attune

@@ -22,10 +22,10 @@ struct ScoreArguments {
 };
 
 Result<ExitCode> ScoreFile(const ScoreArguments& arguments) {
-  ATTUNE_ASSIGN_OR_RETURN(const OpenedModel opened, OpenModel(arguments.model));
+  ATTUNE_ASSIGN_OR_RETURN(OpenedModel opened, OpenedModel::Open(arguments.model));
   ATTUNE_ASSIGN_OR_RETURN(const std::string text,
-                          opened.platform->get().files->Read(arguments.text, kMaxTextBytes));
-  Result<Score> score = opened.model->ScoreText(text);
+                          opened.platform().files->Read(arguments.text, kMaxTextBytes));
+  Result<Score> score = opened.ScoreText(text);
   if (!score.ok()) {
     return std::move(score).status().WithContext(
         StrCat(BaseName(arguments.text), ": ", text.size(), " bytes"));

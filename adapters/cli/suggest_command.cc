@@ -33,9 +33,8 @@ void PrintAsJson(const std::vector<WordSuggestion>& words) {
 }
 
 Result<ExitCode> Suggest(const SuggestArguments& arguments) {
-  ATTUNE_ASSIGN_OR_RETURN(const OpenedModel opened, OpenModel(arguments.model));
-  ATTUNE_ASSIGN_OR_RETURN(const auto words,
-                          opened.model->SuggestWords(arguments.prefix, arguments.top));
+  ATTUNE_ASSIGN_OR_RETURN(OpenedModel opened, OpenedModel::Open(arguments.model));
+  ATTUNE_ASSIGN_OR_RETURN(const auto words, opened.SuggestWords(arguments.prefix, arguments.top));
   if (arguments.json) {
     PrintAsJson(words);
     return ExitCode::kOk;

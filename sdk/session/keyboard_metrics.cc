@@ -56,7 +56,7 @@ void CountWord(const std::string& word, const std::vector<WordSuggestion>& sugge
   metrics->keystrokes_with += hit ? 1 : Letters(word) + 1;
 }
 
-Result<KeyboardMetrics> MeasureKeyboard(LanguageModel& model,
+Result<KeyboardMetrics> MeasureKeyboard(const SuggestFunction& suggest,
                                         const std::vector<std::string>& messages,
                                         std::int64_t max_words,
                                         const std::function<bool()>& go_on) {
@@ -69,9 +69,8 @@ Result<KeyboardMetrics> MeasureKeyboard(LanguageModel& model,
     for (const WordSpan& span : WordsOf(message)) {
       if (!IsChosen(index++, total, max_words)) continue;
       if (go_on && !go_on()) return Cancelled("measuring suggestions stopped");
-      ATTUNE_ASSIGN_OR_RETURN(
-          const auto suggestions,
-          model.SuggestWords(std::string_view(message).substr(0, span.begin), kShown));
+      ATTUNE_ASSIGN_OR_RETURN(const auto suggestions,
+                              suggest(std::string_view(message).substr(0, span.begin), kShown));
       CountWord(message.substr(span.begin, span.end - span.begin), suggestions, &metrics);
     }
   }

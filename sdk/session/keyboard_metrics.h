@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "attune/language_model.h"
@@ -41,9 +42,13 @@ struct KeyboardMetrics {
   }
 };
 
+// The `count` words to show after `prefix`, best first.
+using SuggestFunction =
+    std::function<Result<std::vector<WordSuggestion>>(std::string_view prefix, std::size_t count)>;
+
 // Measures on at most `max_words` words (0: all), evenly chosen over all of
 // `messages`. Asks `go_on`, if any, before each word: false is kCancelled.
-Result<KeyboardMetrics> MeasureKeyboard(LanguageModel& model,
+Result<KeyboardMetrics> MeasureKeyboard(const SuggestFunction& suggest,
                                         const std::vector<std::string>& messages,
                                         std::int64_t max_words = 0,
                                         const std::function<bool()>& go_on = nullptr);
