@@ -2,9 +2,9 @@
 
 #include <zstd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
 #include <memory>
 
 #include "base/check.h"
@@ -23,8 +23,10 @@ constexpr int kBytesLevel = 3;
 constexpr std::size_t kLeastGain = 32;
 
 constexpr std::size_t kMagicBytes = 4;
-constexpr std::uint64_t kMaxBlockBytes = std::uint64_t{1} << 17;
-constexpr std::uint64_t kMinBlockBytes = 4;  // A header of 3, and one byte to repeat.
+// Of zstd's blocks: what the largest holds, and what the smallest takes (a header of
+// 3 bytes, and one to repeat).
+constexpr std::uint64_t kMaxBlockContent = std::uint64_t{1} << 17;
+constexpr std::uint64_t kMinBlockBytes = 4;
 
 bool IsWidth(std::uint8_t width) { return width == 1 || width == 2 || width == 4 || width == 8; }
 
@@ -36,16 +38,18 @@ std::unique_ptr<char[]> Scratch(std::size_t size) {
 // Makes frames of up to `capacity` bytes each.
 class FrameMaker {
  public:
-  explicit FrameMaker(std::size_t capacity)
-      : context_(ZSTD_createCCtx()), room_(ZSTD_compressBound(capacity)), scratch_(Scratch(room_)) {
+  FrameMaker(std::size_t capacity, int level)
+      : context_(ZSTD_createCCtx()),
+        level_(level),
+        room_(ZSTD_compressBound(capacity)),
+        scratch_(Scratch(room_)) {
     ATTUNE_CHECK(context_ != nullptr);
   }
 
   // Appends `bytes` to `out` as a frame if that pays.
-  bool Append(int level, std::string_view bytes, std::string* out) {
-    // zstd gives up early on what does not compress if all of it has room.
-    const std::size_t made =
-        ZSTD_compressCCtx(context_.get(), scratch_.get(), room_, bytes.data(), bytes.size(), level);
+  bool Append(std::string_view bytes, std::string* out) {
+    const std::size_t made = ZSTD_compressCCtx(context_.get(), scratch_.get(), room_, bytes.data(),
+                                               bytes.size(), level_);
     if (ZSTD_isError(made) || !Pays(made, bytes.size())) return false;
     out->append(scratch_.get(), made);
     return true;
@@ -60,39 +64,50 @@ class FrameMaker {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
   };
   std::unique_ptr<ZSTD_CCtx, FreeContext> context_;
+  int level_;
   std::size_t room_;
   std::unique_ptr<char[]> scratch_;
 };
 
-// Fills `out`, all of it, from exactly one frame.
-Status OpenFrame(std::string_view frame, std::span<char> out) {
-  std::uint32_t magic = 0;
-  if (frame.size() >= kMagicBytes) magic = ByteReader(frame).Number<std::uint32_t>();
-  if (magic != ZSTD_MAGICNUMBER) return DataLoss("compressed bytes: not a zstd frame");
-  const unsigned long long content = ZSTD_getFrameContentSize(frame.data(), frame.size());
-  if (content != out.size()) {
-    return DataLoss(StrCat("compressed bytes: a frame that does not say it holds ", out.size()));
-  }
-  if (ZSTD_getDictID_fromFrame(frame.data(), frame.size()) != 0) {
-    return DataLoss("compressed bytes: a frame with a dictionary");
-  }
-  const std::size_t length = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
-  if (ZSTD_isError(length) || length != frame.size()) {
-    return DataLoss(StrCat("compressed bytes: ", frame.size(), " that are not one whole frame"));
-  }
-  // In one shot zstd looks back into `out` itself: no window of the frame's
-  // choosing is allocated.
-  const std::size_t made = ZSTD_decompress(out.data(), out.size(), frame.data(), frame.size());
-  if (ZSTD_isError(made) || made != out.size()) {
+// Opens frames, one after the other.
+class FrameOpener {
+ public:
+  FrameOpener() : context_(ZSTD_createDCtx()) { ATTUNE_CHECK(context_ != nullptr); }
+
+  // Fills `out`, all of it, from exactly one frame.
+  Status Open(std::string_view frame, std::span<char> out) {
+    std::uint32_t magic = 0;
+    if (frame.size() >= kMagicBytes) magic = ByteReader(frame).Number<std::uint32_t>();
+    if (magic != ZSTD_MAGICNUMBER) return DataLoss("compressed bytes: not a zstd frame");
+    if (ZSTD_getFrameContentSize(frame.data(), frame.size()) != out.size()) {
+      return DataLoss(StrCat("compressed bytes: a frame that does not say it holds ", out.size()));
+    }
+    if (ZSTD_getDictID_fromFrame(frame.data(), frame.size()) != 0) {
+      return DataLoss("compressed bytes: a frame with a dictionary");
+    }
+    const std::size_t length = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
+    if (ZSTD_isError(length) || length != frame.size()) {
+      return DataLoss(StrCat("compressed bytes: ", frame.size(), " that are not one whole frame"));
+    }
+    // In one shot zstd looks back into `out` itself: no window of the frame's
+    // choosing is allocated.
+    const std::size_t made =
+        ZSTD_decompressDCtx(context_.get(), out.data(), out.size(), frame.data(), frame.size());
+    if (!ZSTD_isError(made) && made == out.size()) return OkStatus();
     return DataLoss(StrCat("compressed bytes: damaged, ", out.size(), " expected"));
   }
-  return OkStatus();
-}
+
+ private:
+  struct FreeContext {
+    void operator()(ZSTD_DCtx* context) const { ZSTD_freeDCtx(context); }
+  };
+  std::unique_ptr<ZSTD_DCtx, FreeContext> context_;
+};
 
 // Whether a frame of so many bytes can hold `size`: no block of a few bytes holds
 // more than 128 KiB. Keeps a lie about the size from sizing an allocation.
 bool CanHold(std::size_t frame, std::uint64_t size) {
-  return size / kMaxBlockBytes <= frame / kMinBlockBytes;
+  return size / kMaxBlockContent <= frame / kMinBlockBytes;
 }
 
 // Plane p is elements' bytes p, `count` of them.
@@ -125,73 +140,100 @@ void JoinPlanes(const std::array<const char*, 8>& planes, std::uint8_t width, st
   if (width == 8) Join<8>(planes, count, out);
 }
 
-// The bytes each plane takes | the planes | the rest. A plane that takes as many
-// bytes as there are elements is stored.
-std::string CompressPlanes(std::string_view bytes, std::uint8_t width) {
-  const std::size_t count = bytes.size() / width;
-  const std::unique_ptr<char[]> planes = Scratch(count * width);
-  SplitPlanes(bytes, width, count, planes.get());
-  FrameMaker frames(count);
-  std::string table;
-  ByteWriter sizes(&table);
-  std::string out(width * sizeof(std::uint64_t), '\0');
-  for (std::size_t p = 0; p < width; ++p) {
-    const std::string_view plane(planes.get() + p * count, count);
-    const std::size_t start = out.size();
-    if (!frames.Append(kPlaneLevel, plane, &out)) out.append(plane);
-    sizes.Number(static_cast<std::uint64_t>(out.size() - start));
-  }
-  out.replace(0, table.size(), table);
-  out.append(bytes.substr(count * width));
-  return out;
-}
+// Elements that are split at a time: a plane of them is one block of zstd's, and all
+// of them stay in the cache. NOTE: stored files depend on it.
+constexpr std::size_t kBlockElements = std::size_t{1} << 17;
+// A plane of noise is mostly noise in the next blocks too, and finding that out
+// costs as much as all the rest.
+constexpr int kSkippedBlocks = 7;
+constexpr std::size_t kPlaneHeaderBytes = sizeof(std::uint32_t);
 
-// Where each plane's bytes are, checked against what there is.
-struct PlaneLayout {
-  std::array<std::string_view, 8> planes;
-  std::string_view rest;
-  std::size_t compressed = 0;  // How many of the planes.
-};
-
-Result<PlaneLayout> ReadLayout(std::string_view bytes, std::uint8_t width, std::uint64_t size) {
-  const std::uint64_t count = size / width;
-  ByteReader reader(bytes);
-  std::array<std::uint64_t, 8> sizes{};
-  for (std::size_t p = 0; p < width; ++p) sizes[p] = reader.Number<std::uint64_t>();
-  PlaneLayout layout;
-  for (std::size_t p = 0; p < width; ++p) {
-    layout.planes[p] = reader.Bytes(sizes[p]);
-    if (sizes[p] == count) continue;
-    ++layout.compressed;
-    if (sizes[p] > count || !CanHold(layout.planes[p].size(), count)) {
-      return DataLoss(StrCat("plane ", p, ": ", sizes[p], " bytes cannot hold ", count));
+// Blocks of kBlockElements, the last one shorter, then a rest of less than an
+// element. A block is the bytes each of its planes takes, then the planes. A plane
+// that takes as many bytes as the block has elements is stored.
+void AppendPlanes(std::string_view bytes, std::uint8_t width, std::string* out) {
+  FrameMaker frames(kBlockElements, kPlaneLevel);
+  const std::unique_ptr<char[]> planes = Scratch(kBlockElements * width);
+  std::array<int, 8> skip{};  // How many blocks not to try plane p in.
+  while (bytes.size() >= width) {
+    const std::size_t count = std::min(bytes.size() / width, kBlockElements);
+    SplitPlanes(bytes, width, count, planes.get());
+    const std::size_t header = out->size();
+    out->append(width * kPlaneHeaderBytes, '\0');
+    std::string sizes;
+    for (std::size_t p = 0; p < width; ++p) {
+      const std::string_view plane(planes.get() + p * count, count);
+      const std::size_t start = out->size();
+      if (skip[p] > 0) {
+        --skip[p];
+        out->append(plane);
+      } else if (!frames.Append(plane, out)) {
+        skip[p] = kSkippedBlocks;
+        out->append(plane);
+      }
+      ByteWriter(&sizes).Number(static_cast<std::uint32_t>(out->size() - start));
     }
+    out->replace(header, sizes.size(), sizes);
+    bytes.remove_prefix(count * width);
   }
-  layout.rest = reader.Bytes(size % width);
-  if (!reader.AtEnd()) {
-    return DataLoss(StrCat("planes: ", bytes.size(), " bytes, their sizes say otherwise"));
-  }
-  return layout;
+  out->append(bytes);
 }
+
+// One block of planes.
+class BlockOpener {
+ public:
+  explicit BlockOpener(std::uint8_t width)
+      : width_(width), opened_(Scratch(kBlockElements * width)) {}
+
+  // Fills `out`, a whole number of elements.
+  Status Open(ByteReader* reader, std::span<char> out) {
+    const std::size_t count = out.size() / width_;
+    std::array<std::uint32_t, 8> sizes{};
+    for (std::size_t p = 0; p < width_; ++p) sizes[p] = reader->Number<std::uint32_t>();
+    std::array<const char*, 8> planes{};
+    for (std::size_t p = 0; p < width_; ++p) {
+      const std::string_view plane = reader->Bytes(sizes[p]);
+      if (!reader->ok() || sizes[p] > count) {
+        return DataLoss(StrCat("plane ", p, ": ", sizes[p], " bytes for ", count, " elements, ",
+                               reader->remaining(), " left"));
+      }
+      planes[p] = plane.data();
+      if (plane.size() == count) continue;
+      const std::span<char> opened(opened_.get() + p * count, count);
+      ATTUNE_RETURN_IF_ERROR(frames_.Open(plane, opened).WithContext(StrCat("plane ", p)));
+      planes[p] = opened.data();
+    }
+    JoinPlanes(planes, width_, count, out.data());
+    return OkStatus();
+  }
+
+ private:
+  std::uint8_t width_;
+  FrameOpener frames_;
+  std::unique_ptr<char[]> opened_;
+};
 
 Result<std::string> DecompressPlanes(std::string_view bytes, std::uint8_t width,
                                      std::uint64_t size) {
-  ATTUNE_ASSIGN_OR_RETURN(const PlaneLayout layout, ReadLayout(bytes, width, size));
-  const std::size_t count = static_cast<std::size_t>(size) / width;
-  const std::unique_ptr<char[]> opened = Scratch(layout.compressed * count);
-  std::array<const char*, 8> planes{};
-  std::size_t next = 0;
-  for (std::size_t p = 0; p < width; ++p) {
-    planes[p] = layout.planes[p].data();
-    if (layout.planes[p].size() == count) continue;
-    const std::span<char> plane(opened.get() + next, count);
-    next += count;
-    ATTUNE_RETURN_IF_ERROR(OpenFrame(layout.planes[p], plane).WithContext(StrCat("plane ", p)));
-    planes[p] = plane.data();
+  // However well they compress, planes have their headers.
+  const std::uint64_t blocks = size / width / kBlockElements;
+  if (blocks > bytes.size() / (width * kPlaneHeaderBytes)) {
+    return DataLoss(StrCat("planes: ", bytes.size(), " bytes cannot hold ", size));
   }
   std::string out(static_cast<std::size_t>(size), '\0');
-  JoinPlanes(planes, width, count, out.data());
-  std::memcpy(out.data() + count * width, layout.rest.data(), layout.rest.size());
+  BlockOpener opener(width);
+  ByteReader reader(bytes);
+  std::span<char> left(out);
+  while (left.size() >= width) {
+    const std::size_t count = std::min(left.size() / width, kBlockElements);
+    ATTUNE_RETURN_IF_ERROR(opener.Open(&reader, left.first(count * width)));
+    left = left.subspan(count * width);
+  }
+  const std::string_view rest = reader.Bytes(left.size());
+  if (!reader.AtEnd()) {
+    return DataLoss(StrCat("planes: ", bytes.size(), " bytes, their sizes say otherwise"));
+  }
+  std::copy(rest.begin(), rest.end(), left.begin());
   return out;
 }
 
@@ -200,23 +242,30 @@ Result<std::string> DecompressFrame(std::string_view bytes, std::uint64_t size) 
     return DataLoss(StrCat("compressed bytes: ", bytes.size(), " cannot hold ", size));
   }
   std::string out(static_cast<std::size_t>(size), '\0');
-  ATTUNE_RETURN_IF_ERROR(OpenFrame(bytes, out));
+  ATTUNE_RETURN_IF_ERROR(FrameOpener().Open(bytes, out));
   return out;
 }
 
 }  // namespace
 
-Compressed Compress(std::span<const std::byte> bytes, std::uint8_t width) {
+Codec CompressTo(std::span<const std::byte> bytes, std::uint8_t width, std::string* out) {
   ATTUNE_CHECK(IsWidth(width));
   const std::string_view text = AsText(bytes);
-  Compressed out;
+  const std::size_t start = out->size();
   if (width == 1) {
-    if (FrameMaker(text.size()).Append(kBytesLevel, text, &out.bytes)) out.codec = Codec::kZstd;
+    if (FrameMaker(text.size(), kBytesLevel).Append(text, out)) return Codec::kZstd;
   } else {
-    out.bytes = CompressPlanes(text, width);
-    if (FrameMaker::Pays(out.bytes.size(), text.size())) out.codec = Codec::kShuffleZstd;
+    AppendPlanes(text, width, out);
+    if (FrameMaker::Pays(out->size() - start, text.size())) return Codec::kShuffleZstd;
+    out->resize(start);
   }
-  if (out.codec == Codec::kStored) out.bytes = text;
+  out->append(text);
+  return Codec::kStored;
+}
+
+Compressed Compress(std::span<const std::byte> bytes, std::uint8_t width) {
+  Compressed out;
+  out.codec = CompressTo(bytes, width, &out.bytes);
   return out;
 }
 

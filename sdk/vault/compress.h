@@ -1,4 +1,4 @@
-// Compression of numbers and of bytes: of an array of numbers, first all the first
+// Compression of numbers and of bytes: of a block of numbers, first all the first
 // bytes, then all the second ones, and so on (planes, also called byte shuffle),
 // each plane by zstd if that pays. docs/formats/vault.md section 5.
 //
@@ -32,6 +32,8 @@ struct Compressed {
 // compressed as they are, wider ones by planes; a rest of less than an element is
 // kept as it is. kStored where that saves less than a 32nd.
 Compressed Compress(std::span<const std::byte> bytes, std::uint8_t width);
+// The same, appended to `out`.
+Codec CompressTo(std::span<const std::byte> bytes, std::uint8_t width, std::string* out);
 
 // The inverse. `size` is what it must come to: nothing larger is ever made, and
 // nothing at all for a `size` that so few bytes cannot come to.

@@ -14,16 +14,17 @@ namespace attune {
 namespace {
 
 constexpr std::string_view kMagic = "ATTC";
+constexpr std::size_t kPayloadHeaderBytes = 1 + 8 + 8;  // Codec, size, stored size.
 
 bool IsName(std::string_view name) { return !name.empty() && name.size() <= kMaxContainerName; }
 
-// What a section's header says of its payload.
-struct SectionHeader {
+// A section's header and its payload.
+struct StoredSection {
   std::string_view name;
   std::uint8_t width = 1;
   Codec codec = Codec::kStored;
   std::uint64_t size = 0;
-  std::uint64_t stored = 0;
+  std::string_view payload;
 };
 
 Status Truncated(std::string_view what, const ByteReader& reader) {
@@ -66,36 +67,53 @@ Status ReadFields(ByteReader* reader, std::map<std::string, std::string>* fields
   return OkStatus();
 }
 
-Result<std::vector<SectionHeader>> ReadSectionHeaders(ByteReader* reader) {
+Result<std::vector<StoredSection>> ReadSections(ByteReader* reader) {
   ATTUNE_ASSIGN_OR_RETURN(const std::uint32_t count, ReadCount("sections", reader));
-  std::vector<SectionHeader> headers;
+  std::vector<StoredSection> sections;
   std::set<std::string_view> names;
   for (std::uint32_t i = 0; i < count; ++i) {
-    SectionHeader header;
-    header.name = reader->Counted<std::uint16_t>();
-    header.width = reader->Number<std::uint8_t>();
-    header.codec = static_cast<Codec>(reader->Number<std::uint8_t>());
-    header.size = reader->Number<std::uint64_t>();
-    header.stored = reader->Number<std::uint64_t>();
+    StoredSection section;
+    section.name = reader->Counted<std::uint16_t>();
+    section.width = reader->Number<std::uint8_t>();
+    section.codec = static_cast<Codec>(reader->Number<std::uint8_t>());
+    section.size = reader->Number<std::uint64_t>();
+    section.payload = reader->Counted<std::uint64_t>();
     if (!reader->ok()) return Truncated(StrCat("section ", i), *reader);
-    if (!IsName(header.name) || !names.insert(header.name).second) {
+    if (!IsName(section.name) || !names.insert(section.name).second) {
       return DataLoss(StrCat("container: section ", i, " of ", count, " repeats a name"));
     }
-    headers.push_back(header);
+    sections.push_back(section);
   }
-  return headers;
+  return sections;
 }
 
 // Sums what the sections would come to, before any of them is made.
-Status CheckSizes(std::span<const SectionHeader> headers, std::uint64_t fields,
+Status CheckSizes(std::span<const StoredSection> sections, std::uint64_t fields,
                   std::uint64_t limit) {
   std::optional<std::uint64_t> total = fields;
-  for (const SectionHeader& header : headers) {
-    total = CheckedAdd(*total, header.size);
+  for (const StoredSection& section : sections) {
+    total = CheckedAdd(*total, section.size);
     if (!total) return DataLoss("container: sizes beyond 64 bits");
   }
   if (*total <= limit) return OkStatus();
   return ResourceExhausted(StrCat("container: ", *total, " bytes, at most ", limit));
+}
+
+// The payload goes where it stays; what is known only then is put before it.
+void AppendSection(const ContainerSection& section, std::string* out) {
+  ByteWriter writer(out);
+  writer.Counted<std::uint16_t>(section.name);
+  writer.Number(section.width);
+  const std::size_t place = out->size();
+  out->append(kPayloadHeaderBytes, '\0');
+  const std::size_t start = out->size();
+  const Codec codec = CompressTo(section.bytes, section.width, out);
+  std::string header;
+  ByteWriter late(&header);
+  late.Number(static_cast<std::uint8_t>(codec));
+  late.Number(static_cast<std::uint64_t>(section.bytes.size()));
+  late.Number(static_cast<std::uint64_t>(out->size() - start));
+  out->replace(place, header.size(), header);
 }
 
 }  // namespace
@@ -115,7 +133,10 @@ const Container::Section* Container::Find(std::string_view name) const {
 std::string EncodeContainer(const std::map<std::string, std::string>& fields,
                             std::span<const ContainerSection> sections) {
   ATTUNE_CHECK(fields.size() <= kMaxContainerEntries && sections.size() <= kMaxContainerEntries);
+  std::size_t raw = 0;
+  for (const ContainerSection& section : sections) raw += section.bytes.size();
   std::string out;
+  out.reserve(raw);
   ByteWriter writer(&out);
   writer.Bytes(kMagic);
   writer.Number(kContainerVersion);
@@ -126,19 +147,11 @@ std::string EncodeContainer(const std::map<std::string, std::string>& fields,
     writer.Counted<std::uint32_t>(value);
   }
   writer.Number(static_cast<std::uint32_t>(sections.size()));
-  std::string payloads;
   std::set<std::string_view> names;
   for (const ContainerSection& section : sections) {
     ATTUNE_CHECK(IsName(section.name) && names.insert(section.name).second);
-    const Compressed compressed = Compress(section.bytes, section.width);
-    writer.Counted<std::uint16_t>(section.name);
-    writer.Number(section.width);
-    writer.Number(static_cast<std::uint8_t>(compressed.codec));
-    writer.Number(static_cast<std::uint64_t>(section.bytes.size()));
-    writer.Number(static_cast<std::uint64_t>(compressed.bytes.size()));
-    payloads.append(compressed.bytes);
+    AppendSection(section, &out);
   }
-  out.append(payloads);
   return out;
 }
 
@@ -148,17 +161,16 @@ Result<Container> DecodeContainer(std::string_view bytes, std::uint64_t limit) {
   Container container;
   ATTUNE_RETURN_IF_ERROR(ReadFields(&reader, &container.fields));
   const std::uint64_t fields = reader.position();
-  ATTUNE_ASSIGN_OR_RETURN(const std::vector<SectionHeader> headers, ReadSectionHeaders(&reader));
-  ATTUNE_RETURN_IF_ERROR(CheckSizes(headers, fields, limit));
-  for (const SectionHeader& header : headers) {
-    const std::string_view payload = reader.Bytes(header.stored);
-    if (!reader.ok()) return Truncated("a section's payload", reader);
-    Result<std::string> opened = Decompress(header.codec, payload, header.width, header.size);
-    if (!opened.ok()) return std::move(opened).status().WithContext("container");
-    container.sections.push_back({std::string(header.name), header.width, *std::move(opened)});
-  }
+  ATTUNE_ASSIGN_OR_RETURN(const std::vector<StoredSection> sections, ReadSections(&reader));
   if (!reader.AtEnd()) {
     return DataLoss(StrCat("container: ", reader.remaining(), " bytes after its end"));
+  }
+  ATTUNE_RETURN_IF_ERROR(CheckSizes(sections, fields, limit));
+  for (const StoredSection& section : sections) {
+    Result<std::string> opened =
+        Decompress(section.codec, section.payload, section.width, section.size);
+    if (!opened.ok()) return std::move(opened).status().WithContext("container");
+    container.sections.push_back({std::string(section.name), section.width, *std::move(opened)});
   }
   return container;
 }

@@ -26,10 +26,10 @@ struct Pieces {
   std::vector<std::pair<std::string, std::string>> fields;
   struct Section {
     std::string name;
-    std::uint64_t width = 1, codec = 0, size = 0, stored = 0;
+    std::uint64_t width = 1, codec = 0, size = 0;
+    std::string payload;
   };
   std::vector<Section> sections;
-  std::string payloads;
 
   std::string Join() const {
     std::string out = "ATTC" + Number(version, 2) + Number(fields.size(), 4);
@@ -39,16 +39,15 @@ struct Pieces {
     out += Number(sections.size(), 4);
     for (const Section& s : sections) {
       out += Number(s.name.size(), 2) + s.name + Number(s.width, 1) + Number(s.codec, 1) +
-             Number(s.size, 8) + Number(s.stored, 8);
+             Number(s.size, 8) + Number(s.payload.size(), 8) + s.payload;
     }
-    return out + payloads;
+    return out;
   }
 };
 
 Pieces Small() {
   return {.fields = {{"a", "1"}, {"b", ""}},
-          .sections = {{"x", 1, 0, 3, 3}, {"y", 4, 0, 5, 5}},
-          .payloads = "xyz12345"};
+          .sections = {{"x", 1, 0, 3, "xyz"}, {"y", 4, 0, 5, "12345"}}};
 }
 
 StatusCode CodeOf(const Pieces& pieces, std::uint64_t limit = kMaxContainerBytes) {
