@@ -133,6 +133,12 @@ void RecordUnderFault(FaultPlan& plan, const std::function<void(FaultyWorld&)>& 
       pending.insert(text);
     }
   }
+  if (!plan.crashed()) {
+    // The process lives on: it reads what it was promised.
+    plan.Stop();
+    const Texts found = TextsOf(*world.store);
+    for (const auto& [id, text] : world.acknowledged) EXPECT_TRUE(found.contains(id)) << id;
+  }
   CheckAfterRestart(world, pending);
 }
 
@@ -143,6 +149,41 @@ TEST(ExampleFaults, AnAppendIsAbsentOrWhole) {
       world.MustRecord("second");
     });
   });
+}
+
+TEST(ExampleFaults, AnAppendThatCannotReadIsAbsent) {
+  ForEveryFault(
+      {.faults = {Fault::kCrash, Fault::kKill, Fault::kIoError}, .seeds = 1, .count_reads = true},
+      [](FaultPlan& plan) {
+        RecordUnderFault(plan, [](FaultyWorld& world) {
+          world.MustRecord("first");
+          world.clock.unix_seconds += kSecondsOfDay;
+          world.MustRecord("second");
+          world.Open();
+        });
+      });
+}
+
+TEST(ExampleFaults, ARefusedAppendStaysAbsentIfTheProcessLives) {
+  for (const Fault fault :
+       {Fault::kIoError, Fault::kNoSpace, Fault::kShortWrite, Fault::kFailedSync}) {
+    for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+      testing::ForEveryOperation({}, {.fault = fault, .seed = seed}, [](FaultPlan& plan) {
+        FaultyWorld world(plan);
+        world.MustRecord("first");
+        plan.Start();
+        const std::uint64_t id = world.Record("during");
+        plan.Stop();
+        Texts expected = {{1, "first"}};
+        if (id != 0) expected[id] = "during";
+        EXPECT_EQ(TextsOf(*world.store), expected);
+        const std::uint64_t next = world.Record("after");
+        EXPECT_GT(next, std::max<std::uint64_t>(id, 1));
+        expected[next] = "after";
+        EXPECT_EQ(TextsOf(*world.store), expected);
+      });
+    }
+  }
 }
 
 TEST(ExampleFaults, TheVeryFirstRecordIsAbsentOrWhole) {

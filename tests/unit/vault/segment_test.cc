@@ -285,6 +285,18 @@ TEST_F(TamperTest, EveryCutOfAClosedSegmentIsNoticed) {
     EXPECT_TRUE(Notices(0, good.substr(0, size))) << size;
   }
   EXPECT_FALSE(Notices(0, good + "beyond what the manifest names"));
+  // Not only that something is missing, but how much.
+  const std::size_t frame = (good.size() - kFileHeaderBytes - FrameBytes(28)) / 3;
+  for (const std::size_t records : {0u, 1u, 2u, 3u}) {
+    const SegmentEntry entry = world_.segments()[0];
+    world_.ports.files.Put(world_.PathOf(entry),
+                           good.substr(0, kFileHeaderBytes + records * frame));
+    const auto report =
+        ReadSegment(world_.vault(), entry, [](const StoredExample&) { return true; });
+    ASSERT_OK(report);
+    EXPECT_EQ(report->examples, records);
+    EXPECT_EQ(report->damaged, records < 3 ? 3 - records : 1) << "without a footer: one";
+  }
 }
 
 TEST_F(TamperTest, ACutOfTheOpenSegmentIsNoticedUnlessBetweenRecords) {
