@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <string>
 #include <string_view>
@@ -57,6 +60,31 @@ TEST(ExampleRecord, HasTheBytesOfTheFormat) {
   EXPECT_EQ(record.substr(0, 9), std::string("\0\x3F\0\0\0\x3F\0\0\0", 9));
   EXPECT_EQ(record.substr(9, fields.size()), fields);
   EXPECT_EQ(record.size(), PaddedSize(9 + fields.size()));
+}
+
+// "0009  08 07 06", as the page has it.
+std::string DumpLine(std::string_view bytes, std::size_t offset, std::size_t size) {
+  char text[8];
+  std::snprintf(text, sizeof text, "%04zx ", offset);
+  std::string line = text;
+  for (std::size_t i = offset; i < offset + size; ++i) {
+    std::snprintf(text, sizeof text, " %02x", static_cast<unsigned char>(bytes[i]));
+    line += text;
+  }
+  return line;
+}
+
+TEST(ExampleRecord, IsAsDocumented) {
+  std::ifstream in(ATTUNE_SOURCE_DIR "/docs/formats/vault.md");
+  const std::string page((std::istreambuf_iterator<char>(in)), {});
+  const std::string record = EncodeExampleRecord(Sample());
+  std::size_t offset = 0;
+  for (const std::size_t size : {1, 4, 4, 8, 8, 1, 6, 4, 16, 6, 4, 6, 4}) {
+    EXPECT_NE(page.find(DumpLine(record, offset, size)), page.npos)
+        << DumpLine(record, offset, size);
+    offset += size;
+  }
+  EXPECT_EQ(offset, record.size());
 }
 
 TEST(ExampleRecord, ComesBack) {
