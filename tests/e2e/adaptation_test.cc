@@ -357,6 +357,36 @@ TEST_F(AdaptationTest, AVaultIsLookedAfterWithoutItsModel) {
   EXPECT_EQ(after.quarantine.size(), 1u);
 }
 
+// Neither what was typed nor what was learned from it is on the disk in plain,
+// until it is exported.
+TEST_F(AdaptationTest, NothingIsOnTheDiskInPlain) {
+  const std::string canary = "the spare key is under the blue pot";
+  std::vector<std::string> seen;  // Of the disk, at every step.
+  auto adaptation = world_.Open();
+  AdaptationWorld::Record(*adaptation, 0, 30);
+  ASSERT_OK(adaptation->Record({.text = canary}));
+  RunOptions options = AdaptationWorld::Run(10);
+  const auto remember = [&] {
+    for (const auto& [path, bytes] : world_.files().files()) {
+      if (path.starts_with("vault/")) seen.push_back(bytes);
+    }
+  };
+  ASSERT_OK(adaptation->Run(options, [&](const TrainingEvent&) {
+    remember();
+    return true;
+  }));
+  remember();
+  const std::string adapter = world_.Exported(*adaptation);
+  ASSERT_GT(seen.size(), 30u);
+  for (const std::string& bytes : seen) {
+    EXPECT_EQ(bytes.find(canary.substr(0, 12)), std::string::npos);
+    EXPECT_EQ(bytes.find("lora_A"), std::string::npos);
+    for (std::size_t at = 0; at + 16 <= adapter.size(); at += adapter.size() / 50) {
+      EXPECT_EQ(bytes.find(adapter.substr(at, 16)), std::string::npos) << at;
+    }
+  }
+}
+
 TEST_F(AdaptationTest, SealingAStateIsPartOfThePrediction) {
   std::string lines;
   for (const std::string& message : AdaptationWorld::Messages(0, 60)) lines += message + "\n";

@@ -30,6 +30,7 @@
 #include "attune/language_model.h"
 #include "attune/status.h"
 #include "attune/training.h"
+#include "attune/vault.h"
 
 namespace attune {
 
@@ -100,17 +101,6 @@ struct AdaptationEvaluation {
   std::uint64_t serving = 0;  // Which one; 0: the bare base.
 };
 
-struct GenerationInfo {
-  std::uint64_t generation = 0;
-  std::int64_t created = 0;  // Unix seconds.
-  std::uint64_t bytes = 0;   // Sealed.
-  bool serving = false;
-  bool tainted = false;  // Trained or tested on an example that was forgotten since.
-  // The first 16 hexadecimal digits of its base model's SHA-256. One of another
-  // base than the open model's does not serve.
-  std::string base;
-};
-
 // What was forgotten, by id, by words in it, by source or by age: examples that
 // fit every field that is set.
 struct ForgetQuery {
@@ -127,22 +117,6 @@ struct Forgotten {
   std::uint64_t dropped_checkpoints = 0;
   // What serves now: the newest generation that never saw them, or 0.
   std::uint64_t serving = 0;
-};
-
-struct VaultDamage {
-  std::string what;  // "checkpoint 3f0c…: chunk 2 does not authenticate".
-};
-
-struct VaultStatus {
-  std::uint64_t manifest_generation = 0;
-  std::uint64_t key_generation = 0;
-  std::uint64_t examples = 0;
-  std::uint64_t example_bytes = 0;  // Sealed.
-  std::uint64_t checkpoints = 0;
-  std::uint64_t checkpoint_bytes = 0;
-  std::int64_t checkpoint_step = 0;         // Of the newest; 0 without any.
-  std::vector<GenerationInfo> generations;  // Of this adapter.
-  std::vector<VaultDamage> quarantine;
 };
 
 class Adaptation {
@@ -167,8 +141,9 @@ class Adaptation {
   Result<Recorded> Record(const Example& example);
 
   // Trains a new generation of the adapter on the recorded examples, or goes on
-  // with the run that was stopped or killed. The callback is as for Personalize();
-  // when it returns false the state is saved and the run stops within a step.
+  // with the run that was stopped or killed. A new run first drops the examples
+  // that the policy keeps no longer. When the callback returns false the state is
+  // saved and the run stops within a step.
   //
   //   kFailedPrecondition  nothing to learn from, another run took over, or
   //                        training diverged
@@ -230,22 +205,5 @@ class Adaptation {
   explicit Adaptation(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-// --- Looking after a vault, without its model ---
-
-struct VaultLocation {
-  std::string directory{};
-  std::string adapter = "default";
-};
-
-Result<VaultStatus> InspectVault(const Platform& platform, const VaultLocation& location);
-// Authenticates every file; what is damaged is listed, nothing is moved.
-Result<std::vector<VaultDamage>> VerifyVault(const Platform& platform,
-                                             const VaultLocation& location);
-// A new root key; the data files stay as they are.
-Status RotateVaultKey(const Platform& platform, const VaultLocation& location);
-// As Adaptation::ExportExamples().
-Status ExportVaultExamples(const Platform& platform, const VaultLocation& location,
-                           const std::string& path);
 
 }  // namespace attune
