@@ -42,10 +42,12 @@ inline std::map<std::string, std::string> Snapshot(const std::string& directory)
 
 inline std::string AttunePath() { return std::string(ATTUNE_BINARY_DIR) + "/bin/attune"; }
 
-// A running command; its output goes to files below `scratch`.
+// A running command; its output goes to files below `scratch`, its input comes
+// from the file `input`, if any.
 class Command {
  public:
-  Command(const TemporaryDirectory& scratch, std::vector<std::string> arguments)
+  Command(const TemporaryDirectory& scratch, std::vector<std::string> arguments,
+          const std::string& input = "/dev/null")
       : out_(scratch / "stdout"), err_(scratch / "stderr") {
     arguments.insert(arguments.begin(), AttunePath());
     std::vector<char*> argv;
@@ -53,6 +55,7 @@ class Command {
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
     for (const auto& [descriptor, path] : {std::pair{1, &out_}, std::pair{2, &err_}}) {
       posix_spawn_file_actions_addopen(&actions, descriptor, path->c_str(),
                                        O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -84,9 +87,12 @@ struct CommandResult {
   std::string err;
 };
 
-inline CommandResult RunAttune(const std::vector<std::string>& arguments) {
+// `input`: what the command reads from its standard input.
+inline CommandResult RunAttune(const std::vector<std::string>& arguments,
+                               const std::string& input = "") {
   const TemporaryDirectory scratch;
-  Command command(scratch, arguments);
+  PutFile(scratch / "stdin", input);
+  Command command(scratch, arguments, scratch / "stdin");
   const int exit_code = command.Wait();
   return {exit_code, command.out(), command.err()};
 }

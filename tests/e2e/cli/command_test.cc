@@ -70,8 +70,8 @@ TEST(Usage, VersionAndHelpSucceed) {
   const CommandResult version = RunAttune({"--version"});
   EXPECT_EQ(version.exit_code, 0);
   EXPECT_TRUE(version.out.starts_with("attune ")) << version.out;
-  for (const char* command :
-       {"generate", "score", "suggest", "train", "eval", "inspect", "bench"}) {
+  for (const char* command : {"record", "run", "vault", "generate", "score", "suggest", "train",
+                              "eval", "inspect", "bench"}) {
     const CommandResult help = RunAttune({command, "--help"});
     EXPECT_EQ(help.exit_code, 0) << command;
     EXPECT_NE(help.out.find("Exit codes: 0 done"), std::string::npos) << command;
