@@ -16,8 +16,10 @@ namespace attune {
 namespace {
 
 // docs/decisions/0012-zstd-on-byte-planes.md has the measurements.
-constexpr int kPlaneLevel = 1;
 constexpr int kBytesLevel = 3;
+constexpr int kPlaneLevel = 1;
+constexpr int kPlaneHashLog = 8;
+constexpr int kPlaneMinMatch = 7;
 
 // What saves less is not worth decompressing.
 constexpr std::size_t kLeastGain = 32;
@@ -30,33 +32,46 @@ constexpr std::uint64_t kMinBlockBytes = 4;
 
 bool IsWidth(std::uint8_t width) { return width == 1 || width == 2 || width == 4 || width == 8; }
 
-// Room that is not filled with zeros first, unlike a string's.
-std::unique_ptr<char[]> Scratch(std::size_t size) {
-  return std::unique_ptr<char[]>(new char[size]);
+bool Pays(std::size_t made, std::size_t size) {
+  return made < size && size - made >= size / kLeastGain;
 }
 
-// Makes frames of up to `capacity` bytes each.
+// Room that grows, and is not filled with zeros first, unlike a string's.
+class Scratch {
+ public:
+  char* Room(std::size_t size) {
+    if (size > size_) {
+      bytes_.reset(new char[size]);
+      size_ = size;
+    }
+    return bytes_.get();
+  }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  std::size_t size_ = 0;
+};
+
+// Makes frames, one after the other.
 class FrameMaker {
  public:
-  FrameMaker(std::size_t capacity, int level)
-      : context_(ZSTD_createCCtx()),
-        level_(level),
-        room_(ZSTD_compressBound(capacity)),
-        scratch_(Scratch(room_)) {
+  explicit FrameMaker(int level) : context_(ZSTD_createCCtx()) {
     ATTUNE_CHECK(context_ != nullptr);
+    Set(ZSTD_c_compressionLevel, level);
+  }
+  void Set(ZSTD_cParameter parameter, int value) {
+    ATTUNE_CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context_.get(), parameter, value)));
   }
 
   // Appends `bytes` to `out` as a frame if that pays.
   bool Append(std::string_view bytes, std::string* out) {
-    const std::size_t made = ZSTD_compressCCtx(context_.get(), scratch_.get(), room_, bytes.data(),
-                                               bytes.size(), level_);
+    const std::size_t room = ZSTD_compressBound(bytes.size());
+    char* frame = scratch_.Room(room);
+    const std::size_t made =
+        ZSTD_compress2(context_.get(), frame, room, bytes.data(), bytes.size());
     if (ZSTD_isError(made) || !Pays(made, bytes.size())) return false;
-    out->append(scratch_.get(), made);
+    out->append(frame, made);
     return true;
-  }
-
-  static bool Pays(std::size_t made, std::size_t size) {
-    return made < size && size - made >= size / kLeastGain;
   }
 
  private:
@@ -64,9 +79,7 @@ class FrameMaker {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
   };
   std::unique_ptr<ZSTD_CCtx, FreeContext> context_;
-  int level_;
-  std::size_t room_;
-  std::unique_ptr<char[]> scratch_;
+  Scratch scratch_;
 };
 
 // Opens frames, one after the other.
@@ -140,37 +153,46 @@ void JoinPlanes(const std::array<const char*, 8>& planes, std::uint8_t width, st
   if (width == 8) Join<8>(planes, count, out);
 }
 
-// Elements that are split at a time: a plane of them is one block of zstd's, and all
-// of them stay in the cache. NOTE: stored files depend on it.
-constexpr std::size_t kBlockElements = std::size_t{1} << 17;
-// A plane of noise is mostly noise in the next blocks too, and finding that out
-// costs as much as all the rest.
-constexpr int kSkippedBlocks = 7;
+// Elements that are split at a time: rows of a matrix differ in scale, so that a
+// table for few of them fits better. NOTE: stored files depend on it.
+constexpr std::size_t kBlockElements = std::size_t{1} << 14;
 constexpr std::size_t kPlaneHeaderBytes = sizeof(std::uint32_t);
+
+// Whether a sample of the plane is spread as evenly as noise; zstd would take longer
+// to find that out than everything else takes. Of 1024 even bytes the squares of the
+// counts sum up to 5116 with a deviation of 90; what could be coded in 31/32 of its
+// length (7.75 bits a byte) comes to 5896 at least.
+bool LooksLikeNoise(std::string_view plane) {
+  constexpr std::size_t kRuns = 16, kRun = 64;
+  constexpr std::uint32_t kLeastSquares = 5560;
+  if (plane.size() < 2 * kRuns * kRun) return false;
+  std::array<std::uint32_t, 256> counts{};
+  for (std::size_t run = 0; run < kRuns; ++run) {
+    for (const char c : plane.substr(plane.size() / kRuns * run, kRun)) {
+      ++counts[static_cast<std::uint8_t>(c)];
+    }
+  }
+  std::uint32_t squares = 0;
+  for (const std::uint32_t count : counts) squares += count * count;
+  return squares < kLeastSquares;
+}
 
 // Blocks of kBlockElements, the last one shorter, then a rest of less than an
 // element. A block is the bytes each of its planes takes, then the planes. A plane
 // that takes as many bytes as the block has elements is stored.
-void AppendPlanes(std::string_view bytes, std::uint8_t width, std::string* out) {
-  FrameMaker frames(kBlockElements, kPlaneLevel);
-  const std::unique_ptr<char[]> planes = Scratch(kBlockElements * width);
-  std::array<int, 8> skip{};  // How many blocks not to try plane p in.
+void AppendPlanes(std::string_view bytes, std::uint8_t width, FrameMaker* frames, Scratch* scratch,
+                  std::string* out) {
+  char* planes = scratch->Room(std::min(bytes.size(), kBlockElements * width));
   while (bytes.size() >= width) {
     const std::size_t count = std::min(bytes.size() / width, kBlockElements);
-    SplitPlanes(bytes, width, count, planes.get());
+    SplitPlanes(bytes, width, count, planes);
     const std::size_t header = out->size();
     out->append(width * kPlaneHeaderBytes, '\0');
     std::string sizes;
     for (std::size_t p = 0; p < width; ++p) {
-      const std::string_view plane(planes.get() + p * count, count);
+      const std::string_view plane(planes + p * count, count);
       const std::size_t start = out->size();
-      if (skip[p] > 0) {
-        --skip[p];
-        out->append(plane);
-      } else if (!frames.Append(plane, out)) {
-        skip[p] = kSkippedBlocks;
-        out->append(plane);
-      }
+      if (LooksLikeNoise(plane) || !frames->Append(plane, out)) out->append(plane);
       ByteWriter(&sizes).Number(static_cast<std::uint32_t>(out->size() - start));
     }
     out->replace(header, sizes.size(), sizes);
@@ -182,8 +204,7 @@ void AppendPlanes(std::string_view bytes, std::uint8_t width, std::string* out) 
 // One block of planes.
 class BlockOpener {
  public:
-  explicit BlockOpener(std::uint8_t width)
-      : width_(width), opened_(Scratch(kBlockElements * width)) {}
+  explicit BlockOpener(std::uint8_t width) : width_(width) {}
 
   // Fills `out`, a whole number of elements.
   Status Open(ByteReader* reader, std::span<char> out) {
@@ -191,6 +212,7 @@ class BlockOpener {
     std::array<std::uint32_t, 8> sizes{};
     for (std::size_t p = 0; p < width_; ++p) sizes[p] = reader->Number<std::uint32_t>();
     std::array<const char*, 8> planes{};
+    char* room = opened_.Room(out.size());
     for (std::size_t p = 0; p < width_; ++p) {
       const std::string_view plane = reader->Bytes(sizes[p]);
       if (!reader->ok() || sizes[p] > count) {
@@ -199,7 +221,7 @@ class BlockOpener {
       }
       planes[p] = plane.data();
       if (plane.size() == count) continue;
-      const std::span<char> opened(opened_.get() + p * count, count);
+      const std::span<char> opened(room + p * count, count);
       ATTUNE_RETURN_IF_ERROR(frames_.Open(plane, opened).WithContext(StrCat("plane ", p)));
       planes[p] = opened.data();
     }
@@ -210,7 +232,7 @@ class BlockOpener {
  private:
   std::uint8_t width_;
   FrameOpener frames_;
-  std::unique_ptr<char[]> opened_;
+  Scratch opened_;
 };
 
 Result<std::string> DecompressPlanes(std::string_view bytes, std::uint8_t width,
@@ -248,15 +270,29 @@ Result<std::string> DecompressFrame(std::string_view bytes, std::uint64_t size) 
 
 }  // namespace
 
-Codec CompressTo(std::span<const std::byte> bytes, std::uint8_t width, std::string* out) {
+struct Compressor::Parts {
+  FrameMaker bytes{kBytesLevel};
+  FrameMaker planes{kPlaneLevel};
+  Scratch split;
+};
+
+Compressor::Compressor() : parts_(std::make_unique<Parts>()) {
+  // A small table and long matches: what compresses a plane are its frequencies.
+  parts_->planes.Set(ZSTD_c_strategy, ZSTD_fast);
+  parts_->planes.Set(ZSTD_c_hashLog, kPlaneHashLog);
+  parts_->planes.Set(ZSTD_c_minMatch, kPlaneMinMatch);
+}
+Compressor::~Compressor() = default;
+
+Codec Compressor::Append(std::span<const std::byte> bytes, std::uint8_t width, std::string* out) {
   ATTUNE_CHECK(IsWidth(width));
   const std::string_view text = AsText(bytes);
   const std::size_t start = out->size();
   if (width == 1) {
-    if (FrameMaker(text.size(), kBytesLevel).Append(text, out)) return Codec::kZstd;
+    if (parts_->bytes.Append(text, out)) return Codec::kZstd;
   } else {
-    AppendPlanes(text, width, out);
-    if (FrameMaker::Pays(out->size() - start, text.size())) return Codec::kShuffleZstd;
+    AppendPlanes(text, width, &parts_->planes, &parts_->split, out);
+    if (Pays(out->size() - start, text.size())) return Codec::kShuffleZstd;
     out->resize(start);
   }
   out->append(text);
@@ -265,7 +301,7 @@ Codec CompressTo(std::span<const std::byte> bytes, std::uint8_t width, std::stri
 
 Compressed Compress(std::span<const std::byte> bytes, std::uint8_t width) {
   Compressed out;
-  out.codec = CompressTo(bytes, width, &out.bytes);
+  out.codec = Compressor().Append(bytes, width, &out.bytes);
   return out;
 }
 

@@ -2,12 +2,13 @@
 // bytes, then all the second ones, and so on (planes, also called byte shuffle),
 // each plane by zstd if that pays. docs/formats/vault.md section 5.
 //
-// Threads: pure functions.
+// Threads: pure functions, but for the class.
 
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,8 +33,20 @@ struct Compressed {
 // compressed as they are, wider ones by planes; a rest of less than an element is
 // kept as it is. kStored where that saves less than a 32nd.
 Compressed Compress(std::span<const std::byte> bytes, std::uint8_t width);
-// The same, appended to `out`.
-Codec CompressTo(std::span<const std::byte> bytes, std::uint8_t width, std::string* out);
+
+// The same for many things one after the other, in the same memory.
+// Threads: one at a time.
+class Compressor {
+ public:
+  Compressor();
+  ~Compressor();
+  // Appends what Compress() makes to `out`.
+  Codec Append(std::span<const std::byte> bytes, std::uint8_t width, std::string* out);
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 // The inverse. `size` is what it must come to: nothing larger is ever made, and
 // nothing at all for a `size` that so few bytes cannot come to.

@@ -100,14 +100,14 @@ Status CheckSizes(std::span<const StoredSection> sections, std::uint64_t fields,
 }
 
 // The payload goes where it stays; what is known only then is put before it.
-void AppendSection(const ContainerSection& section, std::string* out) {
+void AppendSection(const ContainerSection& section, Compressor* compressor, std::string* out) {
   ByteWriter writer(out);
   writer.Counted<std::uint16_t>(section.name);
   writer.Number(section.width);
   const std::size_t place = out->size();
   out->append(kPayloadHeaderBytes, '\0');
   const std::size_t start = out->size();
-  const Codec codec = CompressTo(section.bytes, section.width, out);
+  const Codec codec = compressor->Append(section.bytes, section.width, out);
   std::string header;
   ByteWriter late(&header);
   late.Number(static_cast<std::uint8_t>(codec));
@@ -148,9 +148,10 @@ std::string EncodeContainer(const std::map<std::string, std::string>& fields,
   }
   writer.Number(static_cast<std::uint32_t>(sections.size()));
   std::set<std::string_view> names;
+  Compressor compressor;
   for (const ContainerSection& section : sections) {
     ATTUNE_CHECK(IsName(section.name) && names.insert(section.name).second);
-    AppendSection(section, &out);
+    AppendSection(section, &compressor, &out);
   }
   return out;
 }

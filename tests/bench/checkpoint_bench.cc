@@ -5,8 +5,8 @@
 //   checkpoint_bench [--state FILE] [--directory DIR] [--rounds 21] [--levels]
 //                    [--machine]
 //
-// FILE is a training state in safetensors (attune train --stop-at leaves one); its
-// tensors are one section. Without it: 5 MiB of adapter and its two moments in f32,
+// FILE is a training state in safetensors (attune train --stop-at leaves one); each
+// tensor is a section. Without it: 5 MiB of adapter and its two moments in f32,
 // values at random with rows of different scales, so that signs and exponents
 // compress as they do in a real state. --levels: sizes and speeds of zstd's levels,
 // plain and on each plane. --machine: "name value" lines for a script.
@@ -27,11 +27,11 @@
 
 #include "base/philox.h"
 #include "base/strings.h"
+#include "formats/safetensors.h"
 #include "openssl/file_key_store.h"
 #include "openssl/openssl_crypto.h"
 #include "posix/posix_clock.h"
 #include "posix/posix_file_system.h"
-#include "vault/byte_order.h"
 #include "vault/bytes.h"
 #include "vault/checkpoint_store.h"
 #include "vault/compress.h"
@@ -109,10 +109,13 @@ State LoadState(FileSystem& files, const std::string& path) {
     }
     return state;
   }
-  const std::string file = OrDie(files.Read(path, std::uint64_t{1} << 32));
-  const std::uint64_t header = ByteReader(file).Number<std::uint64_t>();
-  if (file.size() < 8 || header > file.size() - 8) Die(DataLoss("not a safetensors file"));
-  return {{"state"}, {file.substr(8 + header)}};
+  const SafetensorsFile file = OrDie(SafetensorsFile::Open(files, path));
+  State state;
+  for (const SafetensorsEntry& entry : file.entries()) {
+    state.names.push_back(entry.name);
+    state.bytes.emplace_back(AsText(OrDie(file.Tensor(entry.name)).span()));
+  }
+  return state;
 }
 
 // --- Figures ---

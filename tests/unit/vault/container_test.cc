@@ -173,7 +173,7 @@ TEST(Container, CountsAllSectionsAgainstTheLimitBeforeMakingAny) {
   const std::string zeros(1 << 20, '\0');
   const ContainerSection sections[] = {{"a", 1, AsBytes(zeros)}, {"b", 4, AsBytes(zeros)}};
   const std::string bytes = EncodeContainer({}, sections);
-  ASSERT_LT(bytes.size(), 1000u);
+  ASSERT_LT(bytes.size(), 2500u);
   EXPECT_OK(DecodeContainer(bytes, (2 << 20) + 100));
   EXPECT_EQ(DecodeContainer(bytes, (2 << 20) - 1).status().code(), StatusCode::kResourceExhausted);
   Pieces pieces = Small();
