@@ -145,8 +145,9 @@ class Adaptation {
   // that the policy keeps no longer. When the callback returns false the state is
   // saved and the run stops within a step.
   //
-  //   kFailedPrecondition  nothing to learn from, another run took over, or
-  //                        training diverged
+  //   kFailedPrecondition  nothing to learn from, another run took over, examples
+  //                        were forgotten meanwhile (nothing of them is stored; run
+  //                        again), or training diverged
   //   kResourceExhausted   over the memory budget, or no disk space
   Result<RunReport> Run(const RunOptions& options, const TrainingCallback& on_step = nullptr);
 
@@ -157,8 +158,8 @@ class Adaptation {
 
   // --- Which generation serves ---
 
-  // Puts in force what another process has promoted since. Every other call but
-  // Record() and those of the adapter at work does so too.
+  // Puts in force what another process has promoted since. So do Run(), Evaluate(),
+  // Promote(), Rollback(), Forget() and ExportAdapter(); predicting does not.
   Status Refresh();
 
   // Oldest first, as of the last call that looked.
