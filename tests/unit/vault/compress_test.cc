@@ -84,6 +84,12 @@ TEST(Compress, NoticesWhereNoiseEnds) {
   EXPECT_EQ(back, bytes);
 }
 
+// The sample is taken from all over a block.
+TEST(Compress, NoticesNoiseThatEndsWithinABlock) {
+  const std::string bytes = RandomBytes(1 << 15, 14) + std::string(1 << 15, '\0');
+  EXPECT_LT(Compress(AsBytes(bytes), 4).bytes.size(), bytes.size() * 60 / 100);
+}
+
 // A plane that loses a tenth must not pass for noise: 7.2 bits a byte.
 TEST(Compress, DoesNotTakeForNoiseWhatCompresses) {
   std::string bytes = RandomBytes(1 << 18, 13);
