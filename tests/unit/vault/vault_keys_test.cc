@@ -262,7 +262,8 @@ TEST_F(VaultKeysTest, AnUnanchoredCommitCountsAndIsAnchoredNext) {
   world_.keys.SetLocked(false);
   EXPECT_EQ(Item(*vault).anchor, 1u);
   EXPECT_EQ(Contents(*OpenVault()), "a");
-  ASSERT_OK(OpenVault()->Begin());
+  const auto next = OpenVault();
+  ASSERT_OK(next->Begin());
   EXPECT_EQ(Item(*vault).anchor, 2u);
 }
 
