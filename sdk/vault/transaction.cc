@@ -28,6 +28,12 @@ bool IsQuarantined(const Manifest& manifest, const FileName& name) {
       [&](const auto& entry) { return entry.role == name.role && entry.file == name.file; });
 }
 
+// The directory, unless something else has its name: a link could lead to another
+// vault, whose files would be garbage here.
+bool IsQuarantine(FileSystem& files, const std::string& directory) {
+  return files.IsPrivate(directory).ok() && files.IsDirectory(directory);
+}
+
 // One line of at most kMaxQuarantineReason bytes.
 std::string OneLine(std::string_view reason) {
   std::string line(reason.substr(0, kMaxQuarantineReason));
@@ -66,6 +72,7 @@ void Vault::Sweep() {
     }
   }
   const std::string quarantine = JoinPath(options_.directory, std::string(kQuarantineName));
+  if (!IsQuarantine(*ports_.files, quarantine)) return;
   const auto kept = ports_.files->List(quarantine);
   if (!kept.ok()) return;
   for (const std::string& name : *kept) {
@@ -87,6 +94,7 @@ void Vault::Discard(const FileName& name) {
   }
   const std::string quarantine = JoinPath(options_.directory, std::string(kQuarantineName));
   if (!ports_.files->CreateDirectories(quarantine).ok()) return;
+  if (!IsQuarantine(*ports_.files, quarantine)) return;
   ports_.files->Rename(path, JoinPath(quarantine, FormatFileName(name.role, name.file))).Ignore();
   ports_.files->SyncDirectory(quarantine).Ignore();
   ports_.files->SyncDirectory(options_.directory).Ignore();
@@ -182,6 +190,7 @@ void Vault::Transaction::Dispose(const Manifest& before) {
     if (!named.contains({role, file})) vault_.Discard({role, file});
   }
   const std::string quarantine = JoinPath(vault_.options_.directory, std::string(kQuarantineName));
+  if (before.quarantine.empty() || !IsQuarantine(*vault_.ports_.files, quarantine)) return;
   for (const QuarantinedFile& entry : before.quarantine) {
     if (IsQuarantined(vault_.state_->manifest, {entry.role, entry.file})) continue;
     vault_.ports_.files->Remove(JoinPath(quarantine, FormatFileName(entry.role, entry.file)))

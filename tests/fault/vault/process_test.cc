@@ -104,6 +104,21 @@ TEST_F(VaultProcessTest, WhatAKilledWriterWroteIsSwept) {
   EXPECT_EQ(Contents(*vault), "a");
 }
 
+// The files of the vault that it leads to are not this one's to sweep.
+TEST_F(VaultProcessTest, AQuarantineThatIsALinkIsLeftAlone) {
+  ASSERT_OK_AND_ASSIGN(const auto other, Open("other"));
+  ASSERT_OK(AddCheckpoint(*other, "a"));
+  ASSERT_OK(Open());
+  ASSERT_EQ(symlink((directory_ / "other").c_str(), (directory_ / "v/quarantine").c_str()), 0);
+  ASSERT_OK_AND_ASSIGN(const auto vault, Open());
+  ASSERT_OK(AddCheckpoint(*vault, "b"));
+  const std::uint64_t file = vault->manifest().checkpoints[0].file;
+  ASSERT_OK(vault->Quarantine(Role::kCheckpoint, file, "test"));
+  ASSERT_OK_AND_ASSIGN(const auto names, files_.List(directory_ / "other"));
+  EXPECT_EQ(names.size(), 4u);  // Two manifests, the lock, the checkpoint.
+  EXPECT_EQ(Contents(*other), "a");
+}
+
 TEST_F(VaultProcessTest, TwoProcessesMakeOneVault) {
   Fork([&] {
     // The lock alone, as if between the first look and the making.
