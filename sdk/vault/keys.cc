@@ -1,6 +1,5 @@
 #include "vault/keys.h"
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
 
@@ -42,13 +41,6 @@ std::string SliceKeyContext(const VaultId& vault, Role role, std::uint64_t slice
                         .index = slice});
 }
 
-// Not left in memory that is handed out again. Through a volatile pointer, so
-// that the compiler does not drop writes to what is freed next.
-void Wipe(std::string* secret) {
-  volatile char* bytes = secret->data();
-  for (std::size_t i = 0; i < secret->size(); ++i) bytes[i] = 0;
-}
-
 }  // namespace
 
 Result<Secret> NewKey(Crypto& crypto) {
@@ -81,19 +73,14 @@ Result<std::string> WrapSliceKey(Crypto& crypto, ByteSpan root, const VaultId& v
 Result<Secret> UnwrapSliceKey(Crypto& crypto, ByteSpan root, const VaultId& vault,
                               const Slice& slice) {
   ATTUNE_ASSIGN_OR_RETURN(const Secret role_key, RoleKey(crypto, root, vault, slice.role));
-  Result<std::string> plain =
-      Unseal(crypto, role_key.bytes(), SliceKeyContext(vault, slice.role, slice.id),
-             AsBytes(slice.wrapped_key));
-  if (!plain.ok()) {
-    return std::move(plain).status().WithContext(StrCat("key of slice ", slice.id));
-  }
-  if (plain->size() != kSealKeyBytes) {
+  Result<Secret> key =
+      UnsealSecret(crypto, role_key.bytes(), SliceKeyContext(vault, slice.role, slice.id),
+                   AsBytes(slice.wrapped_key));
+  if (!key.ok()) return std::move(key).status().WithContext(StrCat("key of slice ", slice.id));
+  if (key->size() != kSealKeyBytes) {
     return DataLoss(
-        StrCat("key of slice ", slice.id, ": ", plain->size(), " bytes, expected ", kSealKeyBytes));
+        StrCat("key of slice ", slice.id, ": ", key->size(), " bytes, expected ", kSealKeyBytes));
   }
-  Secret key(crypto, kSealKeyBytes);
-  std::copy_n(AsBytes(*plain).begin(), kSealKeyBytes, key.bytes().begin());
-  Wipe(&*plain);
   return key;
 }
 
