@@ -66,7 +66,9 @@ Status OpenSegment::CatchUp() {
 Status OpenSegment::ReadFrom(std::uint64_t offset, std::uint64_t size) {
   ATTUNE_ASSIGN_OR_RETURN(const auto file, vault_.ports().files->OpenForReading(
                                                vault_.PathOf(Role::kExamples, entry_.file)));
-  std::string bytes(static_cast<std::size_t>(std::min(size, file->size()) - offset), '\0');
+  size = std::min(size, file->size());
+  if (size <= offset) return OkStatus();  // Cut from outside since it was measured.
+  std::string bytes(static_cast<std::size_t>(size - offset), '\0');
   ATTUNE_RETURN_IF_ERROR(file->ReadAt(offset, std::as_writable_bytes(std::span(bytes))));
   Status status;
   ScanFrames(segment_key(), bytes, &scan_, [&](std::uint32_t index, std::string_view plaintext) {
@@ -88,7 +90,7 @@ std::int64_t OpenSegment::Count(Fingerprint fingerprint) const {
 }
 
 bool OpenSegment::HasRoomFor(std::uint64_t plaintext) const {
-  if (!IsWhole() || scan_.footer || scan_.next_index == 0) return false;
+  if (!IsWhole() || scan_.damaged > 0 || scan_.footer || scan_.next_index == 0) return false;
   return scan_.next_index < kSegmentRecords && size_ + FrameBytes(plaintext) <= kSegmentBytes;
 }
 

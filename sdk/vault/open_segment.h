@@ -39,8 +39,8 @@ class OpenSegment {
   std::uint64_t last_id() const { return last_id_; }
   std::int64_t Count(Fingerprint fingerprint) const;
 
-  // Whether a record of so many bytes may follow. Not after bytes that are no
-  // record, nor after a footer.
+  // Whether a record of so many bytes may follow. Not where any byte before it does
+  // not open, so that ids go up one by one, nor after a footer.
   bool HasRoomFor(std::uint64_t plaintext) const;
 
   // Appends the record with next_index() and syncs. After an error nothing may be

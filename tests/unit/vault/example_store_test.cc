@@ -328,6 +328,21 @@ TEST_F(ExampleStoreTest, QuarantinesASegmentWhoseFileIsGone) {
   EXPECT_EQ(world_.segments().size(), 1u);
 }
 
+TEST_F(ExampleStoreTest, NeverRecordsIntoADamagedSegment) {
+  for (int i = 0; i < 3; ++i) world_.Record(StrCat("line ", i));
+  std::string bytes = world_.BytesOf(world_.segments()[0]);
+  bytes[150] ^= 1;  // Within the first or the second record.
+  world_.ports.files.Put(world_.PathOf(world_.segments()[0]), bytes);
+  world_.Reopen();
+  // Which ids it gave out cannot be known any more.
+  EXPECT_EQ(world_.Record("new"), 1 + kSegmentRecords);
+  EXPECT_EQ(world_.segments().size(), 2u);
+  EXPECT_EQ(world_.Record("newer"), 2 + kSegmentRecords);
+  ExampleStore::Visited visited;
+  EXPECT_EQ(world_.Texts(&visited).size(), 4u);
+  EXPECT_EQ(visited.damaged, 1u);
+}
+
 TEST_F(ExampleStoreTest, NeverRecordsIntoASegmentThatLostItsFile) {
   world_.Record("gone");
   ASSERT_OK(world_.ports.files.Remove(world_.PathOf(world_.segments()[0])));
