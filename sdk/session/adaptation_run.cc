@@ -78,9 +78,14 @@ class Adaptation::Impl::Job {
                                           adaptation.options_.keep_checkpoints}) {}
 
   Result<RunReport> Run(const TrainingCallback& on_step) {
+    // Before an example is read: from here on nothing of this run can be stored once
+    // one was forgotten.
+    ATTUNE_RETURN_IF_ERROR(checkpoints_.BeginRun(/*resume=*/true));
     if (options_.resume) ATTUNE_RETURN_IF_ERROR(TryToResume());
-    if (run_ == nullptr) ATTUNE_RETURN_IF_ERROR(Start());
-    ATTUNE_RETURN_IF_ERROR(checkpoints_.BeginRun(report_.resumed_at_step > 0));
+    if (run_ == nullptr) {
+      ATTUNE_RETURN_IF_ERROR(Start());
+      ATTUNE_RETURN_IF_ERROR(checkpoints_.Clear());
+    }
     ATTUNE_RETURN_IF_ERROR(run_->Train(on_step));
     report_.training = run_->report();
     if (report_.training.finished) ATTUNE_RETURN_IF_ERROR(Finish());

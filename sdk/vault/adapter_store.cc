@@ -103,7 +103,8 @@ Result<std::uint64_t> AdapterStore::Add(const AdapterFiles& files, const Provena
   AdapterLine& line = LineOf(options_.adapter, &manifest);
   if (run != 0 && run != line.run) {
     return FailedPrecondition(
-        StrCat("adapter ", options_.adapter, " of run ", run, ": run ", line.run, " took over"));
+        StrCat("adapter ", options_.adapter, " of run ", run, ": run ", line.run,
+               " took over, or what it learned from was forgotten; run again"));
   }
   const std::uint64_t generation = line.next_generation++;
   const FileOwner owner = {Role::kAdapter, options_.adapter, options_.base};

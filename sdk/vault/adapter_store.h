@@ -53,7 +53,8 @@ class AdapterStore {
   // error it is absent; after kIoError it may be there, whole.
   //
   //   kFailedPrecondition  `run`, unless 0, is not the run of this adapter that
-  //                        began last (see CheckpointStore)
+  //                        began last, or examples were forgotten since it began
+  //                        (see CheckpointStore)
   Result<std::uint64_t> Add(const AdapterFiles& files, const Provenance& provenance,
                             const std::vector<IdRange>& seen, std::uint64_t run = 0);
 

@@ -31,11 +31,6 @@ std::vector<CheckpointEntry> EntriesOf(const Manifest& manifest, const std::stri
   return entries;
 }
 
-bool HasAny(const Manifest& manifest, const std::string& adapter) {
-  return std::any_of(manifest.checkpoints.begin(), manifest.checkpoints.end(),
-                     [&](const CheckpointEntry& entry) { return entry.adapter == adapter; });
-}
-
 void DropAll(const std::string& adapter, Manifest* manifest) {
   std::erase_if(manifest->checkpoints,
                 [&](const CheckpointEntry& entry) { return entry.adapter == adapter; });
@@ -96,8 +91,10 @@ Status CheckpointStore::Commit(const CheckpointData& data) {
   Manifest& manifest = transaction->manifest();
   const AdapterLine* line = manifest.FindLine(options_.adapter);
   if (run_ == 0 || line == nullptr || line->run != run_) {
-    return FailedPrecondition(StrCat("checkpoint of run ", run_, " of adapter ", options_.adapter,
-                                     ": run ", line == nullptr ? 0 : line->run, " took over"));
+    return FailedPrecondition(
+        StrCat("checkpoint of run ", run_, " of adapter ", options_.adapter, ": run ",
+               line == nullptr ? 0 : line->run,
+               " took over, or what it learned from was forgotten; run again"));
   }
   const FileOwner owner = {Role::kCheckpoint, options_.adapter, options_.base};
   CheckpointEntry entry;
@@ -144,8 +141,10 @@ Result<Checkpoint> CheckpointStore::Latest(CheckpointNews* news) {
 
 Status CheckpointStore::Clear() {
   ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
-  if (!HasAny(transaction->manifest(), options_.adapter)) return OkStatus();
-  DropAll(options_.adapter, &transaction->manifest());
+  const auto is_done_with = [&](const CheckpointEntry& entry) {
+    return entry.adapter == options_.adapter && (run_ == 0 || entry.run <= run_);
+  };
+  if (std::erase_if(transaction->manifest().checkpoints, is_done_with) == 0) return OkStatus();
   return transaction->Commit();
 }
 

@@ -54,8 +54,9 @@ class CheckpointStore {
   CheckpointStore(Vault& vault, CheckpointOptions options);
 
   // From here on only checkpoints of this run are accepted; a run that began
-  // earlier gets kFailedPrecondition from its next Commit(). `resume`: what is
-  // there stays, for Latest(); else it is dropped.
+  // earlier gets kFailedPrecondition from its next Commit(). Comes before the run
+  // reads any example: who forgets one ends the runs that have begun. `resume`: what
+  // is there stays, for Latest(); else it is dropped.
   Status BeginRun(bool resume);
 
   // The run's number; 0 before BeginRun().
@@ -65,7 +66,9 @@ class CheckpointStore {
   // cannot be used. On error it is absent; after kIoError it may be there, whole.
   //
   //   kResourceExhausted   no disk space
-  //   kFailedPrecondition  another run of this adapter has begun since, or none
+  //   kFailedPrecondition  another run of this adapter has begun since, or none;
+  //                        or examples were forgotten since, which the run may
+  //                        have learned from
   Status Commit(const CheckpointData& data);
 
   // The newest one that authenticates, belongs to the base and is untainted.
@@ -75,7 +78,8 @@ class CheckpointStore {
   //   kUnavailable  other processes replace them faster than they can be read
   Result<Checkpoint> Latest(CheckpointNews* news = nullptr);
 
-  // Drops all of this adapter's, e.g. after its generation was stored.
+  // Drops all of this adapter's, e.g. after its generation was stored; after
+  // BeginRun() not those of a run that has begun since.
   Status Clear();
 
  private:

@@ -208,12 +208,12 @@ Result<ForgetReport> ExampleStore::Impl::Forget(const std::vector<IdRange>& with
     ATTUNE_RETURN_IF_ERROR(
         RewriteDays(vault_, *transaction, days,
                     [&](const StoredExample& stored) { return !gone.contains(stored.id); }));
-    const Tainted tainted = TaintWhatSaw(taints, &transaction->manifest());
-    report.examples = gone.size();
-    report.generations = tainted.generations;
-    report.checkpoints = tainted.checkpoints;
     writer_.Reset();
-    if (!days.empty() || tainted.generations + tainted.checkpoints > 0) {
+    if (!taints.empty()) {
+      const Tainted tainted = TaintWhatSaw(taints, &transaction->manifest());
+      report.examples = gone.size();
+      report.generations = tainted.generations;
+      report.checkpoints = tainted.checkpoints;
       ATTUNE_RETURN_IF_ERROR(transaction->Commit());
     }
   }
@@ -305,12 +305,21 @@ Result<ForgetReport> ExampleStore::Forget(FunctionRef<bool(const StoredExample&)
 }
 
 Result<ForgetReport> ExampleStore::ForgetIds(const std::vector<IdRange>& ids) {
-  // Not merged: that may join ranges over ids that nobody asked to forget.
-  return impl_->Forget(ids, ids, [&](const StoredExample& stored) {
-    return std::any_of(ids.begin(), ids.end(), [&](const IdRange& range) {
-      return stored.id >= range.first && stored.id <= range.last;
-    });
-  });
+  // Not MergeRanges(), which may join ranges over ids that nobody asked to forget.
+  std::vector<IdRange> apart;
+  std::vector<IdRange> sorted = ids;
+  std::sort(sorted.begin(), sorted.end(),
+            [](const IdRange& a, const IdRange& b) { return a.first < b.first; });
+  for (const IdRange& range : sorted) {
+    if (range.first > range.last) continue;
+    if (apart.empty() || range.first > apart.back().last) {
+      apart.push_back(range);
+    } else {
+      apart.back().last = std::max(apart.back().last, range.last);
+    }
+  }
+  return impl_->Forget(apart, apart,
+                       [&](const StoredExample& stored) { return Covers(apart, stored.id); });
 }
 
 Result<std::uint64_t> ExampleStore::ApplyRetention() { return impl_->ApplyRetention(); }

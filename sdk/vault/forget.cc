@@ -154,6 +154,7 @@ Tainted TaintWhatSaw(const std::vector<IdRange>& ids, Manifest* manifest) {
     return entry.tainted || Overlap(entry.seen, forgotten);
   });
   ServeUntainted(manifest);
+  for (AdapterLine& line : manifest->lines) ++line.run;
   return tainted;
 }
 

@@ -31,7 +31,9 @@ struct Tainted {
 
 // Marks the adapter generations that saw any of `ids`; where one of them serves,
 // the newest one before it that has served and is not marked takes its place, or
-// the bare base. Drops the checkpoints that saw any.
+// the bare base. Drops the checkpoints that saw any. Ends every run that has begun:
+// what it has read by now, and what it will say it saw, nobody knows.
+// REQUIRES: ids that are not empty.
 Tainted TaintWhatSaw(const std::vector<IdRange>& ids, Manifest* manifest);
 
 }  // namespace attune

@@ -191,6 +191,24 @@ TEST_F(AdaptationResumeTest, NothingGoesOnFromAStateThatSawWhatWasForgotten) {
   EXPECT_EQ(report.training.train_messages + report.training.held_out_messages, 59);
 }
 
+// Forgotten while a run has it in memory, before the run has saved anything.
+TEST_F(AdaptationResumeTest, NothingIsStoredOfARunWhoseExamplesWereForgottenMeanwhile) {
+  auto running = world_.Open();
+  RunOptions options = Options();
+  options.checkpoint_every = 0;
+  const auto forget = [&](const TrainingEvent& event) {
+    if (event.step == 1) EXPECT_OK(world_.Open()->Forget({.ids = {2}}));
+    return true;
+  };
+  EXPECT_EQ(running->Run(options, forget).status().code(), StatusCode::kFailedPrecondition);
+  ASSERT_OK(running->Refresh());
+  EXPECT_EQ(running->serving(), 0u);
+  EXPECT_EQ(FilesEndingIn(".checkpoint"), 0);
+  EXPECT_EQ(FilesEndingIn(".adapter"), 0);
+  ASSERT_OK_AND_ASSIGN(const RunReport report, running->Run(options));
+  EXPECT_EQ(report.training.train_messages + report.training.held_out_messages, 59);
+}
+
 // Whoever begins later wins, and does not have to begin anew.
 TEST_F(AdaptationResumeTest, OfTwoRunsTheEarlierOneStopsAtItsNextSave) {
   const std::string straight = Straight();

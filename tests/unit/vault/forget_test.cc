@@ -133,6 +133,30 @@ TEST_F(ForgetTest, AsksAboutEachExampleOnce) {
   EXPECT_EQ(Ids(), (std::set<std::uint64_t>{1, 3, 5, 7, 9, 11}));
 }
 
+// What a run has read it may still store: neither a state nor an adapter of it may
+// come after the forgetting.
+TEST_F(ForgetTest, EndsTheRunThatHasReadIt) {
+  RecordThreeDays();
+  StoreCheckpoint("default", {{1, 4}});
+  CheckpointStore checkpoints(world_.vault(), {.adapter = "default", .base = {}, .keep = 2});
+  AdapterStore adapters(world_.vault(), {.adapter = "default", .base = {}, .keep = 9});
+  ASSERT_OK(checkpoints.BeginRun(true));
+  // Found nothing to forget: the run goes on.
+  ASSERT_OK(world_.store().Forget([](const StoredExample&) { return false; }));
+  ASSERT_OK(checkpoints.Commit({.step = 2, .fields = {}, .sections = {}, .seen = {{1, 4}}}));
+
+  EXPECT_EQ(ForgetIds({{6, 6}}).checkpoints, 0u);
+  const CheckpointData seen_it = {.step = 3, .fields = {}, .sections = {}, .seen = {{1, 12}}};
+  EXPECT_EQ(checkpoints.Commit(seen_it).code(), StatusCode::kFailedPrecondition);
+  const auto added =
+      adapters.Add({.config = "{}", .weights = "w"}, {}, {{1, 12}}, checkpoints.run());
+  EXPECT_EQ(added.status().code(), StatusCode::kFailedPrecondition);
+  ASSERT_OK_AND_ASSIGN(const Checkpoint latest, checkpoints.Latest());
+  EXPECT_EQ(latest.entry.step, 2u);
+  ASSERT_OK(checkpoints.BeginRun(true));
+  EXPECT_OK(checkpoints.Commit(seen_it));
+}
+
 TEST_F(ForgetTest, TaintsWhatSawItAndServesWhatDidNot) {
   RecordThreeDays();
   StoreAdapter({{1, 4}}, /*promote=*/true);
