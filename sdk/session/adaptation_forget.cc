@@ -9,9 +9,9 @@
 namespace attune {
 namespace {
 
-bool IsEmpty(const ForgetQuery& query) {
-  return query.ids.empty() && query.containing.empty() && query.source.empty() && query.from == 0 &&
-         query.before == 0;
+// Whether only ids are given, or nothing.
+bool IsByIdAlone(const ForgetQuery& query) {
+  return query.containing.empty() && query.source.empty() && query.from == 0 && query.before == 0;
 }
 
 // REQUIRES: sorted ids.
@@ -32,15 +32,24 @@ bool Fits(const ForgetQuery& query, const StoredExample& stored) {
 }  // namespace
 
 Result<Forgotten> Adaptation::Impl::Forget(const ForgetQuery& query) {
-  if (IsEmpty(query)) return InvalidArgument("what to forget: no field of the query is set");
+  const bool by_id = IsByIdAlone(query);
+  if (by_id && query.ids.empty()) {
+    return InvalidArgument("what to forget: no field of the query is set");
+  }
   ForgetQuery sorted = query;
   std::sort(sorted.ids.begin(), sorted.ids.end());
-  ATTUNE_ASSIGN_OR_RETURN(
-      const ForgetReport report,
-      examples_->Forget([&](const StoredExample& stored) { return Fits(sorted, stored); }));
-  // What had learned from them makes way at once.
-  ATTUNE_RETURN_IF_ERROR(Refresh());
-  return Forgotten{report.examples, report.generations, report.checkpoints, serving()};
+  // By id it also stops what learned from examples that have gone by age since.
+  std::vector<IdRange> ids;
+  for (const std::uint64_t id : sorted.ids) ids.push_back({id, id});
+  const Result<ForgetReport> report =
+      by_id ? examples_->ForgetIds(ids)
+            : examples_->Forget([&](const StoredExample& stored) { return Fits(sorted, stored); });
+  // What had learned from them makes way at once, also if only the old key would not
+  // go.
+  const Status made_way = Refresh();
+  if (!report.ok()) return report.status();
+  ATTUNE_RETURN_IF_ERROR(made_way);
+  return Forgotten{report->examples, report->generations, report->checkpoints, serving()};
 }
 
 }  // namespace attune
