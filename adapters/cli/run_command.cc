@@ -15,7 +15,7 @@ namespace {
 
 struct RunArguments {
   VaultFlags vault;
-  TrainingFlags training;
+  TrainingFlags training{.training = RunOptions().training};
   AdaptationOptions adaptation;
   RunOptions run;
   bool no_resume = false;

@@ -21,8 +21,8 @@ namespace attune {
 // As written on the command line; Finished() turns it into what the SDK takes.
 struct TrainingFlags {
   TrainingOptions training;
-  ComputeOptions compute;
-  std::vector<std::string> targets;
+  ComputeOptions compute{};
+  std::vector<std::string> targets{};
   std::string decay = "cosine";
   double memory_budget_mib = 0;
   bool one_message_a_row = false;

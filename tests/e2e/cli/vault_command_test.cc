@@ -94,6 +94,20 @@ TEST_F(VaultTest, LearnsServesAndExportsWhatItLearned) {
   }
 }
 
+// The SDK's setting for a vault, not train's: 50 steps, of which the third is the
+// first behind the warm-up.
+TEST_F(VaultTest, LearnsCautiouslyUnlessToldOtherwise) {
+  ASSERT_EQ(RecordNotes().exit_code, 0);
+  const CommandResult run =
+      Call({"run", "--model", directory_ / "model", "--decay", "constant", "--json"});
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_TRUE(Contains(run.out, "\"step\":3,\"steps\":50,")) << run.out;
+  EXPECT_TRUE(Contains(run.out, "\"learning_rate\":5e-04,")) << run.out;
+  const std::string help = RunAttune({"run", "--help"}).out;
+  EXPECT_TRUE(Contains(help, "--steps INT=50") && Contains(help, "--lr FLOAT=0.0005")) << help;
+  EXPECT_TRUE(Contains(RunAttune({"train", "--help"}).out, "--steps INT=200"));
+}
+
 TEST_F(VaultTest, GoesOnWhereItWasStoppedAsIfItHadNotBeen) {
   ASSERT_EQ(RecordNotes().exit_code, 0);
   std::filesystem::copy(directory_ / "vault", directory_ / "parts",
