@@ -184,42 +184,39 @@ Result<ExampleTotals> ExampleStore::Impl::Totals() {
 Result<ForgetReport> ExampleStore::Impl::Forget(const std::vector<IdRange>& within,
                                                 std::vector<IdRange> taints,
                                                 FunctionRef<bool(const StoredExample&)> which) {
-  ForgetReport report;
-  {
-    // Under the lock from the first look on, so that nothing is recorded between.
-    ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
-    ATTUNE_RETURN_IF_ERROR(writer_.Follow(vault_.manifest()));
-    std::set<std::int64_t> days;
-    std::set<std::uint64_t> gone;
-    for (const SegmentEntry& segment : vault_.manifest().segments) {
-      if (!Touches(within, segment)) continue;
-      const auto look = [&](const StoredExample& stored) {
-        if (!which(stored)) return true;
-        gone.insert(stored.id);
-        taints.push_back({stored.id, stored.id});
-        days.insert(segment.day);
-        return true;
-      };
-      const Status read = ReadSegment(vault_, segment, look).status();
-      if (!read.ok() && read.code() != StatusCode::kNotFound) return read;
-    }
-    const bool open_too = writer_.open() != nullptr && days.contains(writer_.open()->entry().day);
-    if (open_too) ATTUNE_RETURN_IF_ERROR(writer_.Close(*transaction));
-    ATTUNE_RETURN_IF_ERROR(
-        RewriteDays(vault_, *transaction, days,
-                    [&](const StoredExample& stored) { return !gone.contains(stored.id); }));
-    writer_.Reset();
-    if (!taints.empty()) {
-      const Tainted tainted = TaintWhatSaw(taints, &transaction->manifest());
-      report.examples = gone.size();
-      report.generations = tainted.generations;
-      report.checkpoints = tainted.checkpoints;
-      ATTUNE_RETURN_IF_ERROR(transaction->Commit());
-    }
+  // Under the lock from the first look on, so that nothing is recorded between.
+  ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
+  ATTUNE_RETURN_IF_ERROR(writer_.Follow(vault_.manifest()));
+  std::set<std::int64_t> days;
+  std::set<std::uint64_t> gone;
+  for (const SegmentEntry& segment : vault_.manifest().segments) {
+    if (!Touches(within, segment)) continue;
+    const auto look = [&](const StoredExample& stored) {
+      if (!which(stored)) return true;
+      gone.insert(stored.id);
+      taints.push_back({stored.id, stored.id});
+      days.insert(segment.day);
+      return true;
+    };
+    const Status read = ReadSegment(vault_, segment, look).status();
+    if (!read.ok() && read.code() != StatusCode::kNotFound) return read;
   }
-  // Also when nothing was found: this may be the repetition of one that was cut off
-  // right here, and an earlier manifest still opens with the root key of then.
-  ATTUNE_RETURN_IF_ERROR(vault_.RotateKey());
+  const bool open_too = writer_.open() != nullptr && days.contains(writer_.open()->entry().day);
+  if (open_too) ATTUNE_RETURN_IF_ERROR(writer_.Close(*transaction));
+  ATTUNE_RETURN_IF_ERROR(RewriteDays(vault_, *transaction, days, [&](const StoredExample& stored) {
+    return !gone.contains(stored.id);
+  }));
+  writer_.Reset();
+  ForgetReport report;
+  report.examples = gone.size();
+  if (!taints.empty()) {
+    const Tainted tainted = TaintWhatSaw(taints, &transaction->manifest());
+    report.generations = tainted.generations;
+    report.checkpoints = tainted.checkpoints;
+  }
+  // Also when nothing was found: then at least what was dropped before under this
+  // root key, a checkpoint say, opens no more with an earlier manifest.
+  ATTUNE_RETURN_IF_ERROR(transaction->CommitUnderNewKey());
   return report;
 }
 
@@ -271,7 +268,7 @@ Result<std::uint64_t> ExampleStore::Impl::ApplyRetention() {
         return stored.id >= cut;
       }));
   writer_.Reset();
-  ATTUNE_RETURN_IF_ERROR(transaction->Commit());
+  ATTUNE_RETURN_IF_ERROR(transaction->CommitUnderNewKey());
   return dropped;
 }
 

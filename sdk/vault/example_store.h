@@ -72,14 +72,16 @@ class ExampleStore {
 
   // Rewrites what remains of the days concerned under new keys, drops the old
   // keys and the root key that wrapped them, and taints what was trained on what
-  // is gone. On error call it again: only then is it known to be done.
+  // is gone: all of it or nothing. On error call it again: only then is it known to
+  // be done.
   Result<ForgetReport> Forget(FunctionRef<bool(const StoredExample&)> which);
   // The same for all that have these ids; it also taints what saw those that the
   // policy has dropped before.
   Result<ForgetReport> ForgetIds(const std::vector<IdRange>& ids);
 
-  // Drops what the policy no longer keeps as of now, oldest first, and returns how
-  // many. It does not taint: the user did not ask to be forgotten.
+  // Drops what the policy no longer keeps as of now, oldest first, with the root key
+  // if there was any, and returns how many. It does not taint: the user did not ask
+  // to be forgotten.
   Result<std::uint64_t> ApplyRetention();
 
  private:

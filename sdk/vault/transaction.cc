@@ -156,6 +156,15 @@ Status Vault::Transaction::Commit() {
     done_ = true;
     return OkStatus();
   }
+  return Publish(false);
+}
+
+Status Vault::Transaction::CommitUnderNewKey() {
+  if (done_) return FailedPrecondition("transaction: over");
+  return Publish(true);
+}
+
+Status Vault::Transaction::Publish(bool under_new_key) {
   Manifest before = vault_.state_->manifest;
   Manifest next = manifest();
   next.generation = before.generation + 1;
@@ -165,19 +174,25 @@ Status Vault::Transaction::Commit() {
   if (!written_.empty()) {
     ATTUNE_RETURN_IF_ERROR(vault_.ports_.files->SyncDirectory(vault_.options_.directory));
   }
+  // Both keys are known before any manifest needs the new one. Killed in between, the
+  // next transaction wraps the old manifest anew: a rotation and nothing else.
+  if (under_new_key) ATTUNE_RETURN_IF_ERROR(vault_.StoreNewKey(&next));
   const Status published = vault_.Publish(std::move(next));
   // Half-way: a later look will find either manifest, so no file may go.
   done_ = published.ok() || vault_.uncertain_;
   if (!published.ok()) {
     vault_.swept_ = vault_.swept_ && !vault_.uncertain_;
+    // Another process may go on with the item before this one does.
+    vault_.uncertain_ = vault_.uncertain_ || under_new_key;
     return published;
   }
   // Durable, hence acknowledged: it will not be lost. Without its anchor the
   // manifest before could be put in its place until the next transaction, which
-  // begins by anchoring this one and fails if it cannot.
-  vault_.Anchor().Ignore();
+  // begins by anchoring this one and fails if it cannot. The old key is another
+  // matter: who asked for its end has to hear that it is still there.
+  const Status anchored = vault_.Anchor();
   Dispose(before);
-  return OkStatus();
+  return under_new_key ? anchored : OkStatus();
 }
 
 // Removes what is no longer named. Not synced: what comes back after a power

@@ -71,21 +71,29 @@ Result<Secret> Vault::SliceKey(std::uint64_t id) {
 
 Status Vault::RotateKey() {
   ATTUNE_ASSIGN_OR_RETURN(const std::unique_ptr<Transaction> turn, Begin());
-  KeyItem next;
-  next.anchor = state_->item.anchor;
-  next.key_generation = state_->item.key_generation + 1;
-  ATTUNE_ASSIGN_OR_RETURN(next.current, NewKey(*ports_.crypto));
-  next.previous = std::move(state_->item.current);
-  const Status stored = StoreKeyItem(*ports_.keys, *ports_.crypto, state_->id, next);
+  return turn->CommitUnderNewKey();
+}
+
+// Stores a new root key beside the one that is to go, and wraps the slices of `next`
+// under it. From here on, whatever follows, a rotation is under way.
+Status Vault::StoreNewKey(Manifest* next) {
+  KeyItem item;
+  item.anchor = state_->item.anchor;
+  item.key_generation = state_->item.key_generation + 1;
+  ATTUNE_ASSIGN_OR_RETURN(item.current, NewKey(*ports_.crypto));
+  ATTUNE_RETURN_IF_ERROR(RewrapSlices(*ports_.crypto, state_->item.current.bytes(),
+                                      item.current.bytes(), state_->id, next));
+  item.previous = std::move(state_->item.current);
+  const Status stored = StoreKeyItem(*ports_.keys, *ports_.crypto, state_->id, item);
   if (!stored.ok()) {
-    // If it was stored nevertheless, the next anchor drops the new key again.
-    state_->item.current = std::move(next.previous);
+    // Perhaps it was stored nevertheless: the next look tells.
+    state_->item.current = std::move(item.previous);
+    uncertain_ = true;
     return stored;
   }
-  // As if it had been cut off here: one way to go on from, one to test.
-  state_->item = std::move(next);
+  state_->item = std::move(item);
   state_->under_previous = true;
-  return FinishLastCommit();
+  return OkStatus();
 }
 
 Status Vault::FinishLastCommit() {

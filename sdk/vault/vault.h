@@ -97,8 +97,7 @@ class Vault {
   // The key of a slice of the manifest. kNotFound: it was dropped.
   Result<Secret> SliceKey(std::uint64_t id);
 
-  // Replaces the root key and wraps every slice's key anew; data files stay. The
-  // old root key is gone on success, and no earlier manifest can be opened. Cut
+  // A transaction that changes nothing, with Transaction::CommitUnderNewKey(). Cut
   // off on the way, the next transaction finishes it.
   Status RotateKey();
   // 1, and one more for each rotation.
@@ -153,10 +152,16 @@ class Vault {
     //   kResourceExhausted  no space; nothing has changed
     //   kInvalidArgument    no CheckManifest(); nothing has changed
     Status Commit();
+    // The same, and replaces the root key in one act with it: every slice's key is
+    // wrapped anew, data files stay. On success the old root key is gone, and no
+    // earlier manifest can be opened. After an error nothing has changed, or
+    // everything has and the next transaction drops the old key before it begins.
+    Status CommitUnderNewKey();
 
    private:
     friend class Vault;
     Transaction(Vault& vault, std::unique_ptr<FileLock> lock);
+    Status Publish(bool under_new_key);
     void Dispose(const Manifest& before);
 
     Vault& vault_;
@@ -186,6 +191,7 @@ class Vault {
   Vault(const VaultPorts& ports, const VaultOptions& options, VaultState state);
   Status Reload();
   Status FinishLastCommit();
+  Status StoreNewKey(Manifest* next);
   Status Publish(Manifest next);
   Status Anchor();
   void Sweep();
@@ -197,7 +203,7 @@ class Vault {
   VaultOptions options_;
   std::unique_ptr<VaultState> state_;
   bool in_transaction_ = false;
-  // A commit failed half-way: what the files say has to be read.
+  // A commit failed half-way: what the files and the item say has to be read.
   bool uncertain_ = false;
   // What killed processes left was removed.
   bool swept_ = false;

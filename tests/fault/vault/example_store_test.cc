@@ -14,6 +14,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/strings.h"
@@ -25,6 +26,8 @@
 #include "support/faulty_file_system.h"
 #include "support/faulty_key_store.h"
 #include "support/temporary_directory.h"
+#include "vault/bytes.h"
+#include "vault/key_item.h"
 #include "vault/segment.h"
 
 namespace attune {
@@ -75,6 +78,16 @@ class FaultyWorld {
     const std::uint64_t id = Record(text);
     ASSERT_NE(id, 0u);
     acknowledged[id] = text;
+  }
+
+  // Read in spite of any fault.
+  KeyItem Item() {
+    testing::MemoryKeyStore stored(SharedCrypto());
+    const std::string name = KeyItemName(vault->id());
+    EXPECT_OK(stored.Store(name, AsBytes(keys.items()[name])));
+    auto item = LoadKeyItem(stored, SharedCrypto(), vault->id());
+    EXPECT_OK(item);
+    return item.ok() ? *std::move(item) : KeyItem();
   }
 
   FaultyFileSystem files;
@@ -245,6 +258,7 @@ TEST(ExampleFaults, WhatWasForgottenNeverComesBack) {
     for (const SegmentEntry& segment : world.vault->manifest().segments) {
       old_files.insert(world.vault->PathOf(Role::kExamples, segment.file));
     }
+    const KeyItem before = world.Item();
     plan.Start();
     const bool forgotten = world.store->Forget(is_gone).ok();
     std::set<std::string> pending;
@@ -258,6 +272,12 @@ TEST(ExampleFaults, WhatWasForgottenNeverComesBack) {
     }
     const std::size_t remained = CheckAfterRestart(world, pending);
     EXPECT_TRUE(remained == 0 || remained == 2) << remained;
+    // Gone, and so is the key that opens the manifests from before; or neither.
+    const KeyItem after = world.Item();
+    EXPECT_TRUE(after.previous.empty());
+    EXPECT_TRUE(remained == 2 ||
+                !EqualInConstantTime(after.current.bytes(), before.current.bytes()))
+        << "forgotten, yet the old root key is there";
     if (!forgotten) {
       // Called again, it ends well.
       EXPECT_OK(world.store->Forget(is_gone));
@@ -281,6 +301,7 @@ TEST(ExampleFaults, RetentionDropsAllOfItsDayOrNothing) {
     }
     world.Open(policy);
     const Texts before = world.acknowledged;
+    const KeyItem keys_before = world.Item();
     plan.Start();
     const bool applied = world.store->ApplyRetention().ok();
     std::set<std::string> pending;
@@ -291,6 +312,10 @@ TEST(ExampleFaults, RetentionDropsAllOfItsDayOrNothing) {
     }
     const std::size_t remained = CheckAfterRestart(world, pending);
     EXPECT_TRUE(remained == 0 || remained == 3) << remained;
+    const KeyItem keys = world.Item();
+    EXPECT_TRUE(keys.previous.empty());
+    EXPECT_TRUE(remained == 3 ||
+                !EqualInConstantTime(keys.current.bytes(), keys_before.current.bytes()));
   });
 }
 
