@@ -85,7 +85,11 @@ Result<Recorded> ExampleStore::Impl::Record(const Example& example) {
   }
   const RecordOutcome outcome = Admit(policy_, example);
   if (outcome != RecordOutcome::kStored) return Recorded{.outcome = outcome, .id = 0};
-  return writer_.Record(example, policy_.max_duplicates);
+  Result<Recorded> recorded = writer_.Record(example, policy_.max_duplicates);
+  // Once a day, so that a vault that nobody trains on does not grow for ever. The
+  // example is stored: what fails here is done on another day, or by a run.
+  if (recorded.ok() && writer_.began_day()) ApplyRetention().status().Ignore();
+  return recorded;
 }
 
 // --- Reading ---

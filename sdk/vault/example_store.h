@@ -44,7 +44,8 @@ class ExampleStore {
   ExampleStore& operator=(const ExampleStore&) = delete;
 
   // Stores the example unless the policy says otherwise. On error it is absent,
-  // unless not even that could be written: then it is absent or whole.
+  // unless not even that could be written: then it is absent or whole. The first of
+  // a day is followed by ApplyRetention(), whose errors it does not report.
   //
   //   kInvalidArgument    an unknown kind
   //   kResourceExhausted  no disk space

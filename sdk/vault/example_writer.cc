@@ -48,6 +48,7 @@ Status ExampleWriter::Follow(const Manifest& manifest) {
 }
 
 Result<Recorded> ExampleWriter::Record(const Example& example, std::int64_t max_duplicates) {
+  began_day_ = false;
   ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
   const Manifest& manifest = vault_.manifest();
   ATTUNE_RETURN_IF_ERROR(Follow(manifest));
@@ -118,8 +119,9 @@ Status ExampleWriter::Begin(Vault::Transaction& transaction, std::string_view pl
                             Candidate candidate) {
   ATTUNE_RETURN_IF_ERROR(Close(transaction));
   Manifest& manifest = transaction.manifest();
+  const bool first_of_day = candidate.slice == 0;
   Secret key;
-  if (candidate.slice == 0) {
+  if (first_of_day) {
     ATTUNE_ASSIGN_OR_RETURN(Vault::NewSlice made,
                             vault_.MakeSlice(Role::kExamples, manifest.next_slice++));
     candidate.slice = made.slice.id;
@@ -145,6 +147,7 @@ Status ExampleWriter::Begin(Vault::Transaction& transaction, std::string_view pl
   manifest.next_example = entry.first_id + 1;
   Reset();
   ATTUNE_RETURN_IF_ERROR(transaction.Commit());
+  began_day_ = first_of_day;
   // It is stored: what fails from here on is read again by the next Follow().
   auto begun =
       OpenSegment::Begin(vault_, entry, std::move(key), bytes.size(), candidate.stored.example);

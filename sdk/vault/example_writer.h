@@ -29,6 +29,8 @@ class ExampleWriter {
 
   // Stores an example that was admitted. 0 duplicates: any number.
   Result<Recorded> Record(const Example& example, std::int64_t max_duplicates);
+  // Whether the last Record() stored the first example of a day.
+  bool began_day() const { return began_day_; }
 
   // Closes the segment that is open, if any, as far as it is good. Takes place when
   // the transaction commits; Reset() if it does not.
@@ -52,6 +54,7 @@ class ExampleWriter {
   Vault& vault_;
   std::unique_ptr<OpenSegment> open_;
   DuplicateIndex duplicates_;
+  bool began_day_ = false;
 };
 
 // Days since 1970-01-01 UTC.

@@ -295,6 +295,29 @@ TEST_F(RetentionTest, KeepsAtMostWhatItSaysWhateverTheDays) {
   EXPECT_EQ(slices.size(), 2u) << "one key a day";
 }
 
+// A vault that is only recorded into, never trained on.
+TEST_F(RetentionTest, HappensAsTheFirstRecordOfADayIsStored) {
+  world_.Reopen(Keep(1, 0, 0));
+  RecordThreeDays();
+  EXPECT_EQ(Ids(), (std::set<std::uint64_t>{5, 6, 7, 8, 9, 10, 11, 12}));
+  EXPECT_EQ(world_.Record("same day"), 13u);
+  world_.ports.clock.unix_seconds += 10 * kSecondsOfDay;
+  EXPECT_EQ(world_.Record("much later"), 14u);
+  EXPECT_EQ(Ids(), (std::set<std::uint64_t>{14}));
+  EXPECT_EQ(world_.segments().size(), 1u);
+}
+
+// It is not what the caller asked for.
+TEST_F(RetentionTest, FailsNoRecord) {
+  world_.Reopen(Keep(1, 0, 0));
+  RecordThreeDays();
+  world_.ports.clock.unix_seconds += kSecondsOfDay;
+  world_.ports.keys.SetLocked(true);
+  EXPECT_EQ(world_.Record("another day"), 13u);
+  world_.ports.keys.SetLocked(false);
+  EXPECT_EQ(Ids().size(), 9u);
+}
+
 TEST(Expiry, CountsWhatGoesWhole) {
   std::vector<SegmentEntry> segments(4);
   for (std::size_t i = 0; i < 4; ++i) {
