@@ -47,6 +47,12 @@ const SegmentEntry* FindSegment(const Manifest& manifest, std::uint64_t file) {
   return nullptr;
 }
 
+// No file, or no record in it that opens.
+bool IsLost(const Result<SegmentReport>& report) {
+  if (!report.ok()) return report.status().code() == StatusCode::kNotFound;
+  return report->examples == 0 && report->damaged + report->torn > 0;
+}
+
 }  // namespace
 
 class ExampleStore::Impl {
@@ -98,15 +104,19 @@ Result<Recorded> ExampleStore::Impl::Record(const Example& example) {
 Result<std::optional<SegmentReport>> ExampleStore::Impl::Read(
     const SegmentEntry& segment, FunctionRef<bool(const StoredExample&)> visit) {
   Result<SegmentReport> report = ReadSegment(vault_, segment, visit);
-  const bool gone = !report.ok() && report.status().code() == StatusCode::kNotFound;
-  if (!report.ok() && !gone) return std::move(report).status();
-  const bool some = !gone && (report->examples > 0 || report->damaged + report->torn == 0);
-  if (some) return std::optional(*report);
-  ATTUNE_RETURN_IF_ERROR(vault_.Refresh());
-  if (FindSegment(vault_.manifest(), segment.file) == nullptr) {
-    return std::optional<SegmentReport>();
+  if (IsLost(report)) {
+    ATTUNE_RETURN_IF_ERROR(vault_.Refresh());
+    if (FindSegment(vault_.manifest(), segment.file) == nullptr) {
+      return std::optional<SegmentReport>();
+    }
+    // One bad read costs no segment. Nothing of it was visited yet.
+    report = ReadSegment(vault_, segment, visit);
   }
-  Quarantine(segment, gone ? report.status() : DataLoss("no record opens"));
+  if (!IsLost(report)) {
+    if (!report.ok()) return std::move(report).status();
+    return std::optional(*report);
+  }
+  Quarantine(segment, !report.ok() ? report.status() : DataLoss("no record opens"));
   SegmentReport lost;
   lost.damaged = std::max<std::uint64_t>(segment.records, 1);
   return std::optional(lost);

@@ -108,8 +108,8 @@ class Vault {
   // Seals `plaintext` as the content of `file` under `key`: clear header and
   // message, ready for Transaction::Write().
   Result<std::string> SealFile(const VaultFile& file, ByteSpan key, ByteSpan plaintext);
-  // Opens it. A file that does not authenticate, or is gone, is moved to
-  // quarantine (outside of a transaction) and reported.
+  // Opens it. A file that does not authenticate, or is gone, and a second time as
+  // well, is moved to quarantine (outside of a transaction) and reported.
   //
   //   kDataLoss           damaged
   //   kNotFound           the newest manifest names no such file: another process has

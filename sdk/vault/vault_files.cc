@@ -26,6 +26,10 @@ FileHeader HeaderOf(const VaultFile& file) {
   return {.role = file.role, .file = file.file, .slice = file.slice};
 }
 
+bool MayBeLost(const Status& status) {
+  return status.code() == StatusCode::kDataLoss || status.code() == StatusCode::kNotFound;
+}
+
 VaultFile FileOf(Role role, const StoredFile& entry) {
   return {.role = role,
           .file = entry.file,
@@ -85,9 +89,7 @@ Result<std::string> Vault::ReadFile(const VaultFile& file, std::uint64_t limit) 
 
 Result<std::string> Vault::OpenFile(const VaultFile& file, std::uint64_t limit) {
   Result<std::string> plain = ReadFile(file, limit);
-  if (plain.ok()) return plain;
-  const StatusCode code = plain.status().code();
-  if (code != StatusCode::kDataLoss && code != StatusCode::kNotFound) return plain;
+  if (plain.ok() || !MayBeLost(plain.status())) return plain;
   // Another process may have dropped it since the manifest was read, or the
   // caller asks for a file that never was: neither is damage, and only the newest
   // manifest tells.
@@ -95,6 +97,9 @@ Result<std::string> Vault::OpenFile(const VaultFile& file, std::uint64_t limit) 
   if (!IsNamed(manifest(), file)) {
     return NotFound(FormatFileName(file.role, file.file) + ": not in the manifest, or no more");
   }
+  // One bad read costs no file: what is put aside loses its key.
+  plain = ReadFile(file, limit);
+  if (plain.ok() || !MayBeLost(plain.status())) return plain;
   // Whoever cannot move it now reports it all the same, and again the next time.
   if (!in_transaction_) Quarantine(file.role, file.file, plain.status().message()).Ignore();
   return plain;

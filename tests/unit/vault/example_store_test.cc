@@ -4,14 +4,18 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/philox.h"
 #include "base/strings.h"
 #include "support/example_world.h"
+#include "support/forwarding_file_system.h"
 #include "vault/segment.h"
 
 namespace attune {
@@ -314,6 +318,47 @@ TEST_F(ExampleStoreTest, QuarantinesASegmentThatDoesNotOpenAtAll) {
   EXPECT_GT(world_.Record("new"), 6u) << "an id was given out twice";
   world_.Texts(&visited);
   EXPECT_EQ(visited.damaged, 0u);
+}
+
+// Steps in as a segment is opened for reading, once.
+class InterruptedReading final : public testing::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  std::function<Status()> before_opening;
+  std::string instead;  // Read this file, if not empty.
+
+  Result<std::unique_ptr<ReadableFile>> OpenForReading(const std::string& path) override {
+    if (!path.ends_with(".examples")) return ForwardingFileSystem::OpenForReading(path);
+    if (before_opening) ATTUNE_RETURN_IF_ERROR(std::exchange(before_opening, nullptr)());
+    return ForwardingFileSystem::OpenForReading(
+        instead.empty() ? path : std::exchange(instead, std::string()));
+  }
+};
+
+// Another process over the same vault, whose reading is stepped into.
+class InterruptedReadingTest : public ExampleStoreTest {
+ protected:
+  std::unique_ptr<Vault> OpenVault() {
+    VaultPorts ports = world_.ports.ports();
+    ports.files = &files_;
+    auto vault = Vault::Open(ports, testing::TestVault());
+    EXPECT_OK(vault);
+    return vault.ok() ? *std::move(vault) : nullptr;
+  }
+  InterruptedReading files_{world_.ports.files};
+};
+
+TEST_F(InterruptedReadingTest, OneBadReadCostsNoSegment) {
+  world_.Record("first");
+  std::string bytes = world_.BytesOf(world_.segments()[0]);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  world_.ports.files.Put("bad", bytes);
+  const auto vault = OpenVault();
+  ASSERT_OK_AND_ASSIGN(const auto store, ExampleStore::Open(*vault, {}));
+  files_.instead = "bad";
+  EXPECT_EQ(TextsOf(*store), (Texts{{1, "first"}}));
+  EXPECT_TRUE(files_.instead.empty());
+  EXPECT_TRUE(vault->manifest().quarantine.empty());
 }
 
 TEST_F(ExampleStoreTest, QuarantinesASegmentWhoseFileIsGone) {

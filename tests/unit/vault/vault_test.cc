@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/forwarding_file_system.h"
 #include "support/status_matchers.h"
 #include "support/test_ports.h"
 #include "support/vault_steps.h"
@@ -203,6 +204,34 @@ TEST_F(VaultTest, ADamagedFileGoesToQuarantine) {
   EXPECT_FALSE(world_.files.Exists(path));
   EXPECT_TRUE(world_.files.Exists("v/quarantine/" + FormatFileName(file.role, file.file)));
   EXPECT_EQ(OpenVault()->manifest(), vault->manifest());
+}
+
+// Gives one checkpoint back with a flipped bit, once.
+class OneBadRead final : public testing::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  int bad_reads = 0;
+
+  Result<std::string> Read(const std::string& path, std::uint64_t limit) override {
+    auto bytes = ForwardingFileSystem::Read(path, limit);
+    if (bytes.ok() && path.ends_with(".checkpoint") && bad_reads == 0) {
+      ++bad_reads;
+      bytes->back() = static_cast<char>(bytes->back() ^ 1);
+    }
+    return bytes;
+  }
+};
+
+TEST_F(VaultTest, OneBadReadCostsNoFile) {
+  OneBadRead files(world_.files);
+  VaultPorts ports = world_.ports();
+  ports.files = &files;
+  ASSERT_OK_AND_ASSIGN(const auto vault, Vault::Open(ports, TestVault()));
+  ASSERT_OK_AND_ASSIGN(const VaultFile file, AddCheckpoint(*vault, "first"));
+  ASSERT_OK_AND_ASSIGN(const std::string text, vault->OpenFile(file, 100));
+  EXPECT_EQ(text, "first");
+  EXPECT_EQ(files.bad_reads, 1);
+  EXPECT_THAT(vault->manifest().quarantine, IsEmpty());
 }
 
 TEST_F(VaultTest, AMissingFileIsReportedOnce) {
