@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -77,6 +78,15 @@ class ExampleStore::Impl {
                                             FunctionRef<bool(const StoredExample&)> visit);
   void Quarantine(const SegmentEntry& segment, const Status& status);
   std::vector<SegmentEntry> KnownSegments() const;
+  // What is to be forgotten, and by day what could not be looked into.
+  struct Sought {
+    std::set<std::uint64_t> gone;
+    std::set<std::int64_t> days;
+    std::map<std::int64_t, std::uint64_t> unreadable;
+  };
+  Result<Sought> Look(const std::vector<IdRange>& within,
+                      FunctionRef<bool(const StoredExample&)> which);
+  std::uint64_t CountUnreadable(const Sought& sought) const;
   Result<std::uint64_t> CutId(const std::vector<SegmentEntry>& segments, const Expiry& expiry);
 
   Vault& vault_;
@@ -195,26 +205,48 @@ Result<ExampleTotals> ExampleStore::Impl::Totals() {
 
 // --- Dropping ---
 
+Result<ExampleStore::Impl::Sought> ExampleStore::Impl::Look(
+    const std::vector<IdRange>& within, FunctionRef<bool(const StoredExample&)> which) {
+  Sought sought;
+  for (const SegmentEntry& segment : vault_.manifest().segments) {
+    if (!Touches(within, segment)) continue;
+    const auto look = [&](const StoredExample& stored) {
+      if (!which(stored)) return true;
+      sought.gone.insert(stored.id);
+      sought.days.insert(segment.day);
+      return true;
+    };
+    const Result<SegmentReport> read = ReadSegment(vault_, segment, look);
+    const bool no_file = !read.ok() && read.status().code() == StatusCode::kNotFound;
+    if (!read.ok() && !no_file) return read.status();
+    sought.unreadable[segment.day] += no_file ? std::max<std::uint64_t>(segment.records, 1)
+                                              : read->damaged + (read->torn > 0 ? 1 : 0);
+  }
+  return sought;
+}
+
+// A day that is rewritten leaves nothing behind that any key opens.
+std::uint64_t ExampleStore::Impl::CountUnreadable(const Sought& sought) const {
+  std::uint64_t count = 0;
+  for (const auto& [day, unreadable] : sought.unreadable) {
+    if (!sought.days.contains(day)) count += unreadable;
+  }
+  for (const QuarantinedFile& file : vault_.manifest().quarantine) {
+    if (file.role == Role::kExamples) ++count;
+  }
+  return count;
+}
+
 Result<ForgetReport> ExampleStore::Impl::Forget(const std::vector<IdRange>& within,
                                                 std::vector<IdRange> taints,
                                                 FunctionRef<bool(const StoredExample&)> which) {
   // Under the lock from the first look on, so that nothing is recorded between.
   ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
   ATTUNE_RETURN_IF_ERROR(writer_.Follow(vault_.manifest()));
-  std::set<std::int64_t> days;
-  std::set<std::uint64_t> gone;
-  for (const SegmentEntry& segment : vault_.manifest().segments) {
-    if (!Touches(within, segment)) continue;
-    const auto look = [&](const StoredExample& stored) {
-      if (!which(stored)) return true;
-      gone.insert(stored.id);
-      taints.push_back({stored.id, stored.id});
-      days.insert(segment.day);
-      return true;
-    };
-    const Status read = ReadSegment(vault_, segment, look).status();
-    if (!read.ok() && read.code() != StatusCode::kNotFound) return read;
-  }
+  ATTUNE_ASSIGN_OR_RETURN(const Sought sought, Look(within, which));
+  const std::set<std::int64_t>& days = sought.days;
+  const std::set<std::uint64_t>& gone = sought.gone;
+  for (const std::uint64_t id : gone) taints.push_back({id, id});
   const bool open_too = writer_.open() != nullptr && days.contains(writer_.open()->entry().day);
   if (open_too) ATTUNE_RETURN_IF_ERROR(writer_.Close(*transaction));
   ATTUNE_RETURN_IF_ERROR(RewriteDays(vault_, *transaction, days, [&](const StoredExample& stored) {
@@ -223,6 +255,7 @@ Result<ForgetReport> ExampleStore::Impl::Forget(const std::vector<IdRange>& with
   writer_.Reset();
   ForgetReport report;
   report.examples = gone.size();
+  report.unreadable = CountUnreadable(sought);
   if (!taints.empty()) {
     const Tainted tainted = TaintWhatSaw(taints, &transaction->manifest());
     report.generations = tainted.generations;

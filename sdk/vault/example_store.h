@@ -33,6 +33,9 @@ struct ForgetReport {
   std::uint64_t examples = 0;     // Gone from disk, their keys dropped.
   std::uint64_t generations = 0;  // Adapters tainted by it.
   std::uint64_t checkpoints = 0;  // Dropped, for they saw it.
+  // Records that could not be read and remain, and segments in quarantine, which may
+  // hold any number: what was to be forgotten may be among them.
+  std::uint64_t unreadable = 0;
 };
 
 class ExampleStore {

@@ -214,6 +214,29 @@ TEST_F(ForgetTest, DropsDamagedRecordsOfTheDay) {
   EXPECT_EQ(visited.damaged, 0u);
 }
 
+// A query by words has to say what it could not look into.
+TEST_F(ForgetTest, CountsWhatItCouldNotRead) {
+  RecordThreeDays();
+  const auto forget = [&](std::string_view words) {
+    auto report = world_.store().Forget([&](const StoredExample& s) { return Contains(s, words); });
+    EXPECT_OK(report);
+    return report.ok() ? *report : ForgetReport();
+  };
+  EXPECT_EQ(forget("nothing of this").unreadable, 0u);
+  std::string bytes = world_.BytesOf(world_.segments()[0]);
+  bytes[100] ^= 1;
+  world_.ports.files.Put(world_.PathOf(world_.segments()[0]), bytes);
+  EXPECT_EQ(forget("nothing of this").unreadable, 1u);
+  // A file that is gone is one that could come back.
+  ASSERT_OK(world_.ports.files.Remove(world_.PathOf(world_.segments()[1])));
+  EXPECT_EQ(forget("nothing of this").unreadable, 5u);
+  const std::uint64_t lost = world_.segments()[1].file;
+  ASSERT_OK(world_.vault().Quarantine(Role::kExamples, lost, "gone"));
+  EXPECT_EQ(forget("day 2 line 3").unreadable, 2u);
+  // What lies in a day that is rewritten goes with it.
+  EXPECT_EQ(forget("day 0 line 3").unreadable, 1u);
+}
+
 // --- Retention ---
 
 class RetentionTest : public ForgetTest {
