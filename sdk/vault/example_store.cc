@@ -63,6 +63,10 @@ class ExampleStore::Impl {
 
   Status Follow() {
     ATTUNE_RETURN_IF_ERROR(vault_.Refresh());
+    Status followed = writer_.Follow(vault_.manifest());
+    if (followed.code() != StatusCode::kNotFound) return followed;
+    // Another process has forgotten the open segment between two steps of this.
+    ATTUNE_RETURN_IF_ERROR(vault_.Refresh());
     return writer_.Follow(vault_.manifest());
   }
   Result<Recorded> Record(const Example& example);

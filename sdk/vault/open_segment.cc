@@ -60,7 +60,11 @@ Status OpenSegment::CatchUp() {
   if (!size.ok() && size.status().code() != StatusCode::kNotFound) return size.status();
   const std::uint64_t before = std::exchange(size_, size.ok() ? *size : 0);
   if (size_ == before || size_ <= scan_.end) return OkStatus();
-  return ReadFrom(scan_.end, std::min(size_, kMaxSegmentRead));
+  Status read = ReadFrom(scan_.end, std::min(size_, kMaxSegmentRead));
+  // It is read the next time. Taken for read, it would be a torn tail that Close()
+  // leaves behind: records of other processes.
+  if (!read.ok()) size_ = before;
+  return read;
 }
 
 Status OpenSegment::ReadFrom(std::uint64_t offset, std::uint64_t size) {

@@ -361,6 +361,32 @@ TEST_F(InterruptedReadingTest, OneBadReadCostsNoSegment) {
   EXPECT_TRUE(vault->manifest().quarantine.empty());
 }
 
+TEST_F(InterruptedReadingTest, OpensThoughTheSegmentIsForgottenMeanwhile) {
+  world_.Record("first");
+  world_.Record("second");
+  const auto vault = OpenVault();
+  files_.before_opening = [&] { return world_.store().ForgetIds({{1, 1}}).status(); };
+  ASSERT_OK_AND_ASSIGN(const auto store, ExampleStore::Open(*vault, {}));
+  EXPECT_EQ(TextsOf(*store), (Texts{{2, "second"}}));
+  world_.Record("third");
+  files_.before_opening = [&] { return world_.store().ForgetIds({{2, 2}}).status(); };
+  ASSERT_OK_AND_ASSIGN(const ExampleTotals totals, store->Totals());
+  EXPECT_EQ(totals.examples, 1u);
+}
+
+// What could not be read then is not taken for read: nothing of it may be cut off.
+TEST_F(InterruptedReadingTest, ReadsAgainWhatItCouldNotRead) {
+  world_.Record("first");
+  const auto vault = OpenVault();
+  ASSERT_OK_AND_ASSIGN(const auto store, ExampleStore::Open(*vault, {}));
+  world_.Record("second");
+  files_.before_opening = [] { return IoError("a bad moment"); };
+  EXPECT_EQ(store->Totals().status().code(), StatusCode::kIoError);
+  ASSERT_OK_AND_ASSIGN(const Recorded third, store->Record(TextExample("third")));
+  EXPECT_EQ(third.id, 3u);
+  EXPECT_EQ(TextsOf(*store), (Texts{{1, "first"}, {2, "second"}, {3, "third"}}));
+}
+
 TEST_F(ExampleStoreTest, QuarantinesASegmentWhoseFileIsGone) {
   world_.Record("day 0");
   world_.ports.clock.unix_seconds += kSecondsOfDay;
