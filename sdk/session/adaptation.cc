@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "formats/peft.h"
+#include "ports/clock.h"
 #include "session/adaptation_impl.h"
 #include "vault/stored_file.h"
 
@@ -94,6 +95,7 @@ Status Adaptation::Impl::PutInForce() {
 
 Status Adaptation::Impl::Refresh() {
   ATTUNE_RETURN_IF_ERROR(vault_->Refresh());
+  looked_at_ = platform_.clock->MonotonicSeconds();
   if (options_.model.empty()) return OkStatus();
   if (model_ == nullptr) ATTUNE_RETURN_IF_ERROR(OpenModel());
   return PutInForce();
@@ -106,6 +108,15 @@ Result<ServedModel*> Adaptation::Impl::Model() {
 }
 
 std::uint64_t Adaptation::Impl::serving() const {
+Result<ServedModel*> Adaptation::Impl::ModelInForce() {
+  ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, Model());
+  if (platform_.clock->MonotonicSeconds() - looked_at_ >= kLookAgainSeconds) {
+    // A locked device is no reason to stop serving: the next look will tell.
+    if (const Status looked = Refresh(); !looked.ok()) return model;
+  }
+  return model;
+}
+
   return model_ != nullptr ? in_force_ : Adapters().serving();
 }
 
@@ -173,16 +184,16 @@ Status Adaptation::ListExamples(const std::function<bool(const StoredExample&)>&
 
 Result<Generated> Adaptation::Generate(std::string_view prompt, const GenerateOptions& options,
                                        const std::function<bool(std::string_view)>& on_piece) {
-  ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, impl_->Model());
+  ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, impl_->ModelInForce());
   return model->Generate(prompt, options, on_piece);
 }
 Result<Score> Adaptation::ScoreText(std::string_view text) {
-  ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, impl_->Model());
+  ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, impl_->ModelInForce());
   return model->ScoreText(text);
 }
 Result<std::vector<WordSuggestion>> Adaptation::SuggestWords(std::string_view prefix,
                                                              std::size_t count) {
-  ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, impl_->Model());
+  ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, impl_->ModelInForce());
   return model->SuggestWords(prefix, count);
 }
 

@@ -61,6 +61,9 @@ class Adaptation::Impl {
   //
   //   kFailedPrecondition  opened without a model
   Result<ServedModel*> Model();
+  // To predict with: looks first whether something else serves by now, if nobody
+  // has for a while.
+  Result<ServedModel*> ModelInForce();
 
  private:
   Impl(const Platform& platform, const AdaptationOptions& options)
@@ -86,6 +89,7 @@ class Adaptation::Impl {
   std::unique_ptr<ServedModel> model_;  // Null until it is needed.
   BaseHash base_{};
   std::uint64_t in_force_ = 0;
+  double looked_at_ = 0;  // The clock when Refresh() was called last.
 };
 
 // The base of the generation that would serve if its model were open; zeros if

@@ -157,6 +157,36 @@ TEST_F(AdaptationTest, ForgettingStopsServingWhatLearnedFromIt) {
   RunOptions options = AdaptationWorld::Run(10);
   Learn(*adaptation, options);
   const double first = Loss(*adaptation);
+TEST_F(AdaptationTest, PredictingLooksNowAndThenWhatServes) {
+  auto keyboard = world_.Open();
+  AdaptationWorld::Record(*keyboard, 0, 60);
+  const double base = Loss(*keyboard);
+  auto nightly = world_.Open();
+  Learn(*nightly, AdaptationWorld::Run(10));
+  const double learned = Loss(*nightly);
+  world_.clock().seconds += Adaptation::kLookAgainSeconds / 2;
+  EXPECT_EQ(Loss(*keyboard), base);
+  world_.clock().seconds += Adaptation::kLookAgainSeconds / 2;
+  EXPECT_EQ(Loss(*keyboard), learned);
+  EXPECT_EQ(keyboard->serving(), 1u);
+
+  // Forgotten by the other, it must not go on serving; once the device is unlocked.
+  ASSERT_OK(nightly->Forget({.ids = {1}}));
+  world_.clock().seconds += Adaptation::kLookAgainSeconds;
+  world_.keys().SetLocked(true);
+  EXPECT_EQ(Loss(*keyboard), learned);
+  world_.keys().SetLocked(false);
+  EXPECT_EQ(Loss(*keyboard), learned);
+  world_.clock().seconds += Adaptation::kLookAgainSeconds;
+  EXPECT_OK(keyboard->SuggestWords("righto ", 1));
+  EXPECT_EQ(keyboard->serving(), 0u);
+  ASSERT_OK(nightly->Promote(0));
+  Learn(*nightly, AdaptationWorld::Run(10));
+  world_.clock().seconds += Adaptation::kLookAgainSeconds;
+  EXPECT_OK(keyboard->Generate("righto ", {.max_tokens = 1}));
+  EXPECT_EQ(keyboard->serving(), 2u);
+}
+
   ASSERT_OK_AND_ASSIGN(const Recorded secret,
                        adaptation->Record({.text = "the spare key is under the blue pot"}));
   AdaptationWorld::Record(*adaptation, 40, 60);

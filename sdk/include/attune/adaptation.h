@@ -161,10 +161,12 @@ class Adaptation {
 
   // --- Which generation serves ---
 
-  // Puts in force what another process has promoted since. So do Run(), Evaluate(),
-  // Promote(), Rollback(), Forget() and ExportAdapter(); predicting does not.
+  // Puts in force what another process has promoted or forgotten since. So do Run(),
+  // Evaluate(), Promote(), Rollback(), Forget() and ExportAdapter(); predicting does
+  // if nobody has looked for kLookAgainSeconds, which costs one small read.
   Status Refresh();
 
+  static constexpr double kLookAgainSeconds = 5;
   // Oldest first, as of the last call that looked.
   std::vector<GenerationInfo> Generations() const;
   // 0: the bare base. As of the last call that looked.
@@ -190,6 +192,7 @@ class Adaptation {
   // --- The adapter at work ---
 
   Result<Generated> Generate(std::string_view prompt, const GenerateOptions& options = {},
+  // A vault that cannot be looked at now (locked device) goes on serving what it did.
                              const std::function<bool(std::string_view)>& on_piece = nullptr);
   Result<Score> ScoreText(std::string_view text);
   Result<std::vector<WordSuggestion>> SuggestWords(std::string_view prefix, std::size_t count);
