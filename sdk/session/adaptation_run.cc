@@ -170,7 +170,10 @@ class Adaptation::Impl::Job {
                                          ProvenanceOf(metadata), seen_, checkpoints_.run()));
     if (report_.promoted) ATTUNE_RETURN_IF_ERROR(adapters.Promote(report_.generation));
     ATTUNE_RETURN_IF_ERROR(checkpoints_.Clear());
-    return adaptation_.PutInForce();
+    ATTUNE_RETURN_IF_ERROR(adaptation_.PutInForce());
+    if (report_.resumed_at_step == 0) return OkStatus();  // Start() did it.
+    // Only now: a state that needs an example which has gone goes nowhere.
+    return adaptation_.examples_->ApplyRetention().status();
   }
 
   // Whether what was trained is better than what serves, and than the bare base.

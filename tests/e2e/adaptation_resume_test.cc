@@ -128,6 +128,23 @@ TEST_F(AdaptationResumeTest, AResumedRunLearnsFromWhatItBeganWith) {
   EXPECT_EQ(next.training.held_out_messages, 8);
 }
 
+// What has grown too old goes, but not from under a run that began with it.
+TEST_F(AdaptationResumeTest, WhatThePolicyDropsGoesWhenAResumedRunHasFinished) {
+  const std::string straight = Straight();
+  const auto examples = [&] {
+    auto status = InspectVault(world_.platform(), {.directory = "vault"});
+    return status.ok() ? status->examples : 99;
+  };
+  StopAt(10);
+  world_.clock().unix_seconds += std::int64_t{100} * 24 * 3600;
+  StopAt(15);
+  EXPECT_EQ(examples(), 60u);
+  std::string adapter;
+  EXPECT_EQ(Finish(&adapter).resumed_at_step, 15);
+  EXPECT_TRUE(adapter == straight);
+  EXPECT_EQ(examples(), 0u);
+}
+
 TEST_F(AdaptationResumeTest, OtherOptionsStartAnewAndSayWhy) {
   StopAt(10);
   auto adaptation = world_.Open();

@@ -144,8 +144,9 @@ class Adaptation {
   Result<Recorded> Record(const Example& example);
 
   // Trains a new generation of the adapter on the recorded examples, or goes on
-  // with the run that was stopped or killed. A new run first drops the examples
-  // that the policy keeps no longer. When the callback returns false the state is
+  // with the run that was stopped or killed. The examples that the policy
+  // keeps no longer are dropped before a new run; where it goes on with one that
+  // began with them, once that has finished. When the callback returns false the state is
   // saved and the run stops within a step.
   //
   //   kFailedPrecondition  nothing to learn from, another run took over, examples
