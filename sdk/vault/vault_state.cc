@@ -110,7 +110,8 @@ Status MoreUrgent(const Status& a, const Status& b) {
 Result<KeyItem> LoadKeys(const VaultPorts& ports, const VaultId& id) {
   Result<KeyItem> item = LoadKeyItem(*ports.keys, *ports.crypto, id);
   if (!item.ok() && item.status().code() == StatusCode::kNotFound) {
-    return FailedPrecondition("vault: the KeyStore has no key for it");
+    return FailedPrecondition(
+        "vault: the KeyStore has no key for it: give the key store it was made with");
   }
   return item;
 }

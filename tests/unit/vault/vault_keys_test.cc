@@ -235,7 +235,8 @@ TEST_F(VaultKeysTest, AnotherVaultsManifestsAreRefused) {
   const Pair foreign{files["v/manifest"], files["v/manifest.copy"]};
 
   PutManifests(foreign);
-  EXPECT_THAT(OpenStatus().message(), HasSubstr("no key"));
+  EXPECT_THAT(OpenStatus().message(),
+              HasSubstr("no key for it: give the key store it was made with"));
   EXPECT_EQ(OpenStatus().code(), StatusCode::kFailedPrecondition);
   // One of them: ours is still there.
   PutManifests({foreign.manifest, ours.copy});
