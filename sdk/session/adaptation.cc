@@ -94,8 +94,8 @@ Status Adaptation::Impl::PutInForce() {
 }
 
 Status Adaptation::Impl::Refresh() {
-  ATTUNE_RETURN_IF_ERROR(vault_->Refresh());
   looked_at_ = platform_.clock->MonotonicSeconds();
+  ATTUNE_RETURN_IF_ERROR(vault_->Refresh());
   if (options_.model.empty()) return OkStatus();
   if (model_ == nullptr) ATTUNE_RETURN_IF_ERROR(OpenModel());
   return PutInForce();
@@ -107,7 +107,6 @@ Result<ServedModel*> Adaptation::Impl::Model() {
   return model_.get();
 }
 
-std::uint64_t Adaptation::Impl::serving() const {
 Result<ServedModel*> Adaptation::Impl::ModelInForce() {
   ATTUNE_ASSIGN_OR_RETURN(ServedModel * model, Model());
   if (platform_.clock->MonotonicSeconds() - looked_at_ >= kLookAgainSeconds) {
@@ -117,6 +116,7 @@ Result<ServedModel*> Adaptation::Impl::ModelInForce() {
   return model;
 }
 
+std::uint64_t Adaptation::Impl::serving() const {
   return model_ != nullptr ? in_force_ : Adapters().serving();
 }
 

@@ -151,12 +151,6 @@ TEST_F(AdaptationTest, RefreshPicksUpWhatAnotherProcessPromoted) {
   EXPECT_EQ(Loss(*keyboard), Loss(*nightly));
 }
 
-TEST_F(AdaptationTest, ForgettingStopsServingWhatLearnedFromIt) {
-  auto adaptation = world_.Open();
-  AdaptationWorld::Record(*adaptation, 0, 40);
-  RunOptions options = AdaptationWorld::Run(10);
-  Learn(*adaptation, options);
-  const double first = Loss(*adaptation);
 TEST_F(AdaptationTest, PredictingLooksNowAndThenWhatServes) {
   auto keyboard = world_.Open();
   AdaptationWorld::Record(*keyboard, 0, 60);
@@ -187,6 +181,12 @@ TEST_F(AdaptationTest, PredictingLooksNowAndThenWhatServes) {
   EXPECT_EQ(keyboard->serving(), 2u);
 }
 
+TEST_F(AdaptationTest, ForgettingStopsServingWhatLearnedFromIt) {
+  auto adaptation = world_.Open();
+  AdaptationWorld::Record(*adaptation, 0, 40);
+  RunOptions options = AdaptationWorld::Run(10);
+  Learn(*adaptation, options);
+  const double first = Loss(*adaptation);
   ASSERT_OK_AND_ASSIGN(const Recorded secret,
                        adaptation->Record({.text = "the spare key is under the blue pot"}));
   AdaptationWorld::Record(*adaptation, 40, 60);

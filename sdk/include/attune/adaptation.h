@@ -166,8 +166,8 @@ class Adaptation {
   // Evaluate(), Promote(), Rollback(), Forget() and ExportAdapter(); predicting does
   // if nobody has looked for kLookAgainSeconds, which costs one small read.
   Status Refresh();
-
   static constexpr double kLookAgainSeconds = 5;
+
   // Oldest first, as of the last call that looked.
   std::vector<GenerationInfo> Generations() const;
   // 0: the bare base. As of the last call that looked.
@@ -192,8 +192,8 @@ class Adaptation {
 
   // --- The adapter at work ---
 
-  Result<Generated> Generate(std::string_view prompt, const GenerateOptions& options = {},
   // A vault that cannot be looked at now (locked device) goes on serving what it did.
+  Result<Generated> Generate(std::string_view prompt, const GenerateOptions& options = {},
                              const std::function<bool(std::string_view)>& on_piece = nullptr);
   Result<Score> ScoreText(std::string_view text);
   Result<std::vector<WordSuggestion>> SuggestWords(std::string_view prefix, std::size_t count);
