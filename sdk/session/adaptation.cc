@@ -7,6 +7,7 @@
 #include "formats/peft.h"
 #include "ports/clock.h"
 #include "session/adaptation_impl.h"
+#include "session/training_output.h"
 #include "vault/stored_file.h"
 
 namespace attune {
@@ -148,8 +149,12 @@ Status Adaptation::Impl::ExportAdapter(std::uint64_t generation, const std::stri
                                : StrCat("adapter ", options_.adapter, ": no generation ", which));
   }
   ATTUNE_ASSIGN_OR_RETURN(AdapterGeneration loaded, Adapters(entry->base).Load(which));
-  return WritePeftAdapter(*platform_.files, directory,
-                          {std::move(loaded.files.config), std::move(loaded.files.weights)});
+  ATTUNE_RETURN_IF_ERROR(
+      WritePeftAdapter(*platform_.files, directory,
+                       {std::move(loaded.files.config), std::move(loaded.files.weights)}));
+  return WriteCurve(
+      *platform_.files, directory,
+      {std::move(loaded.provenance[kCurveTable]), std::move(loaded.provenance[kCurveDrawing])});
 }
 
 // --- Adaptation ---

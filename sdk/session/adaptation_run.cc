@@ -16,6 +16,9 @@
 namespace attune {
 namespace {
 
+// Of the loss curve that a generation keeps: some 50 KiB, however long it learned.
+constexpr std::size_t kMaxCurvePoints = 1000;
+
 // Shortest text that reads back the same number.
 std::string Text(double number) {
   char text[32];
@@ -162,6 +165,7 @@ class Adaptation::Impl::Job {
     const SafetensorsMetadata metadata = run_->Provenance(Fingerprint(model_.weights().views));
     ATTUNE_ASSIGN_OR_RETURN(PeftFiles files,
                             FormatAdapter(run_->peft(), run_->lora(), run_->state(), metadata));
+    curve_ = FormatCurve(Thinned(run_->curve(), kMaxCurvePoints));
     run_.reset();  // Its memory is what the tests below take.
     ATTUNE_RETURN_IF_ERROR(Compare());
     AdapterStore adapters = adaptation_.Adapters();
@@ -211,6 +215,8 @@ class Adaptation::Impl::Job {
     provenance["serving_generation"] = StrCat(serving_);
     provenance["serving_loss"] = Text(report_.serving_loss);
     provenance["decision"] = report_.promoted ? "promoted" : "kept back";
+    provenance[kCurveTable] = curve_.table;
+    provenance[kCurveDrawing] = curve_.drawing;
     return provenance;
   }
 
@@ -222,6 +228,7 @@ class Adaptation::Impl::Job {
   std::unique_ptr<TrainingRun> run_;
   std::vector<TrainingExample> held_out_;
   std::vector<IdRange> seen_;
+  CurveFiles curve_;
   std::uint64_t serving_ = 0;  // What the candidate was compared with.
   RunReport report_;
 };

@@ -169,6 +169,18 @@ constexpr const char* kStyle =
 
 }  // namespace
 
+LossCurve Thinned(const LossCurve& curve, std::size_t limit) {
+  const auto thinned = [&](const std::vector<LossPoint>& points) {
+    if (points.size() <= limit) return points;
+    std::vector<LossPoint> out;
+    for (std::size_t i = 0; i < limit; ++i) {
+      out.push_back(points[i * (points.size() - 1) / (limit - 1)]);
+    }
+    return out;
+  };
+  return {thinned(curve.training), thinned(curve.held_out)};
+}
+
 std::string CurveAsCsv(const LossCurve& curve) {
   struct Row {
     std::string training, held_out;

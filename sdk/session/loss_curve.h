@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -17,6 +18,10 @@ struct LossCurve {
   std::vector<LossPoint> training;  // Every step that was not skipped.
   std::vector<LossPoint> held_out;  // Where it was measured.
 };
+
+// At most `limit` points of each kind, evenly chosen, the first and the last of them
+// among those. REQUIRES: 2 or more.
+LossCurve Thinned(const LossCurve& curve, std::size_t limit);
 
 // "step,training_loss,held_out_loss", one line a step that has either.
 std::string CurveAsCsv(const LossCurve& curve);

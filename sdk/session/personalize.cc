@@ -38,7 +38,7 @@ Status WriteResult(FileSystem& files, const PersonalizeOptions& options, std::ui
                             FormatAdapter(run.peft(), run.lora(), run.state(), provenance));
     ATTUNE_RETURN_IF_ERROR(WritePeftAdapter(files, options.output, adapter));
   }
-  return WriteCurve(files, options.output, run.curve());
+  return WriteCurve(files, options.output, FormatCurve(run.curve()));
 }
 
 // Of a state from before the end, a resume would train the end again: where there

@@ -5,6 +5,7 @@
 #include <set>
 #include <span>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/half.h"
@@ -121,11 +122,16 @@ Status WriteModel(FileSystem& files, const std::string& directory, const std::st
   return WriteSafetensors(files, JoinPath(directory, "model.safetensors"), tensors, provenance);
 }
 
-Status WriteCurve(FileSystem& files, const std::string& directory, const LossCurve& curve) {
-  ATTUNE_RETURN_IF_ERROR(
-      WriteText(files, JoinPath(directory, "loss_curve.csv"), CurveAsCsv(curve)));
-  return WriteText(files, JoinPath(directory, "loss_curve.svg"),
-                   CurveAsSvg(curve, "Loss while training"));
+CurveFiles FormatCurve(const LossCurve& curve) {
+  return {CurveAsCsv(curve), CurveAsSvg(curve, "Loss while training")};
+}
+
+Status WriteCurve(FileSystem& files, const std::string& directory, const CurveFiles& curve) {
+  for (const auto& [name, text] : {std::pair{kCurveTable, std::string_view(curve.table)},
+                                   std::pair{kCurveDrawing, std::string_view(curve.drawing)}}) {
+    if (!text.empty()) ATTUNE_RETURN_IF_ERROR(WriteText(files, JoinPath(directory, name), text));
+  }
+  return OkStatus();
 }
 
 }  // namespace attune

@@ -25,7 +25,16 @@ Result<PeftFiles> FormatAdapter(const PeftConfig& peft, const LoraSpec& lora, Tr
 Status WriteModel(FileSystem& files, const std::string& directory, const std::string& source,
                   WeightFormat format, TrainingState& state, const SafetensorsMetadata& provenance);
 
-// loss_curve.csv and loss_curve.svg.
-Status WriteCurve(FileSystem& files, const std::string& directory, const LossCurve& curve);
+// What the files of a curve are called.
+inline constexpr const char* kCurveTable = "loss_curve.csv";
+inline constexpr const char* kCurveDrawing = "loss_curve.svg";
+
+struct CurveFiles {
+  std::string table;
+  std::string drawing;
+};
+CurveFiles FormatCurve(const LossCurve& curve);
+// Not a file that is empty.
+Status WriteCurve(FileSystem& files, const std::string& directory, const CurveFiles& curve);
 
 }  // namespace attune

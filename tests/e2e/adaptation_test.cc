@@ -88,6 +88,12 @@ TEST_F(AdaptationTest, TheExportedAdapterIsTheOneThatTrainMakesOfTheSameMessages
   const std::string exported = world_.Exported(*adaptation);
   EXPECT_TRUE(exported == world_.ReadAll("plain/adapter_config.json") +
                               world_.ReadAll("plain/adapter_model.safetensors"));
+  // And how it got there, to look at.
+  for (const char* name : {"loss_curve.csv", "loss_curve.svg"}) {
+    const std::string plain_curve = world_.ReadAll(StrCat("plain/", name));
+    EXPECT_GT(plain_curve.size(), 100u);
+    EXPECT_TRUE(world_.ReadAll(StrCat("export1/", name)) == plain_curve) << name;
+  }
 }
 
 TEST_F(AdaptationTest, ANewGenerationServesOnlyIfItIsBetter) {

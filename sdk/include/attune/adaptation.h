@@ -200,7 +200,8 @@ class Adaptation {
 
   // --- Out of the vault, in plain, because the user asked ---
 
-  // A PEFT directory. 0: of the one that serves.
+  // A PEFT directory, with loss_curve.csv and loss_curve.svg of its training beside
+  // it. 0: of the one that serves.
   //
   //   kNotFound  no such generation, or the bare base serves
   Status ExportAdapter(std::uint64_t generation, const std::string& directory);

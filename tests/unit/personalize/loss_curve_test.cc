@@ -16,6 +16,21 @@ TEST(LossCurve, TheTableHasALineForEveryStep) {
             "step,training_loss,held_out_loss\n0,,3.500000\n1,4.000000,\n2,3.000000,3.250000\n");
 }
 
+TEST(LossCurve, ThinnedKeepsBothEndsAndTheOrder) {
+  LossCurve curve;
+  for (int i = 1; i <= 5000; ++i) curve.training.push_back({i, 5.0 / i});
+  curve.held_out = {{0, 4.5}, {2500, 1.5}, {5000, 1.25}};
+  const LossCurve thin = Thinned(curve, 100);
+  ASSERT_EQ(thin.training.size(), 100u);
+  EXPECT_EQ(thin.training.front().step, 1);
+  EXPECT_EQ(thin.training.back().step, 5000);
+  for (std::size_t i = 1; i < 100; ++i) {
+    EXPECT_GT(thin.training[i].step, thin.training[i - 1].step);
+  }
+  EXPECT_EQ(thin.held_out.size(), 3u);
+  EXPECT_EQ(CurveAsCsv(Thinned(curve, 5000)), CurveAsCsv(curve));
+}
+
 TEST(LossCurve, TheDrawingStaysInsideItsFrameAndLoadsNothing) {
   LossCurve curve;
   for (int i = 1; i <= 5000; ++i) curve.training.push_back({i, 5.0 / i});
