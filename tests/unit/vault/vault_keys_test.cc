@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "support/forwarding_file_system.h"
 #include "support/status_matchers.h"
 #include "support/test_ports.h"
 #include "support/vault_steps.h"
@@ -278,6 +279,40 @@ TEST_F(VaultKeysTest, ARotationThatCannotStoreItsKeyChangesNothing) {
   ASSERT_OK(AddCheckpoint(*vault, "b"));
   EXPECT_EQ(vault->key_generation(), 1u);
   EXPECT_EQ(Contents(*OpenVault()), "a,b");
+}
+
+// No room for a manifest, while `full`.
+class FullFileSystem final : public testing::ForwardingFileSystem {
+ public:
+  using ForwardingFileSystem::ForwardingFileSystem;
+  bool full = false;
+
+  Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
+    if (full) return ResourceExhausted("no space");
+    return ForwardingFileSystem::Create(path);
+  }
+};
+
+// The item that a failed rotation has stored is undone by another process, which still
+// knows the one before. A manifest under the key that is gone would open no more.
+TEST_F(VaultKeysTest, AFailedRotationGoesOnFromWhatTheItemSaysByThen) {
+  FullFileSystem files(world_.files);
+  VaultPorts ports = world_.ports();
+  ports.files = &files;
+  const auto other = OpenVault();
+  world_.keys.SetLocked(true);
+  ASSERT_OK(AddCheckpoint(*other, "a"));  // Committed, its anchor not stored.
+  world_.keys.SetLocked(false);
+  ASSERT_OK_AND_ASSIGN(const auto vault, Vault::Open(ports, TestVault()));
+  files.full = true;
+  EXPECT_EQ(vault->RotateKey().code(), StatusCode::kResourceExhausted);
+  files.full = false;
+  ASSERT_OK(other->Begin());
+  const KeyItem stored = Item(*vault);
+  ASSERT_TRUE(stored.previous.empty());
+  ASSERT_OK(AddCheckpoint(*vault, "b"));
+  EXPECT_TRUE(EqualInConstantTime(Item(*vault).current.bytes(), stored.current.bytes()));
+  EXPECT_EQ(Contents(*OpenVault()), Contents(*vault));
 }
 
 TEST_F(VaultKeysTest, ACutOffRotationIsFinishedByTheNextTransaction) {
