@@ -295,6 +295,7 @@ Result<std::uint64_t> ExampleStore::Impl::ApplyRetention() {
   const Expiry expiry = FindExpiry(policy_, segments, DayOf(vault_.ports().clock->UnixSeconds()));
   ATTUNE_ASSIGN_OR_RETURN(const std::uint64_t cut, CutId(segments, expiry));
   std::uint64_t dropped = 0;
+  std::set<std::uint64_t> expired;         // Of segments that go in part.
   std::set<std::uint64_t> files;           // To go whole.
   std::set<std::int64_t> days, rewritten;  // Of what goes; of what goes in part.
   for (const SegmentEntry& segment : segments) {
@@ -315,12 +316,12 @@ Result<std::uint64_t> ExampleStore::Impl::ApplyRetention() {
                 [&](const SegmentEntry& segment) { return files.contains(segment.file); });
   ATTUNE_RETURN_IF_ERROR(
       RewriteDays(vault_, *transaction, rewritten, [&](const StoredExample& stored) {
-        dropped += stored.id < cut ? 1 : 0;
+        if (stored.id < cut) expired.insert(stored.id);
         return stored.id >= cut;
       }));
   writer_.Reset();
   ATTUNE_RETURN_IF_ERROR(transaction->CommitUnderNewKey());
-  return dropped;
+  return dropped + expired.size();
 }
 
 // --- The interface ---

@@ -15,6 +15,9 @@
 namespace attune {
 namespace {
 
+// How often a segment is read before what does not open is given up.
+constexpr int kLooks = 2;
+
 struct DayKey {
   std::uint64_t slice = 0;
   Secret key, fingerprint_key;
@@ -84,16 +87,20 @@ Result<std::optional<SegmentEntry>> RewriteSegment(Vault& vault, Vault::Transact
   entry.slice = day.slice;
   entry.day = old.day;
   ATTUNE_ASSIGN_OR_RETURN(entry.file, transaction.NewFile());
-  Rewriter rewriter(vault, day, entry);
-  Status status;
-  const Result<SegmentReport> read = ReadSegment(vault, old, [&](const StoredExample& stored) {
-    if (keep(stored)) status = rewriter.Add(stored);
-    return status.ok();
-  });
-  ATTUNE_RETURN_IF_ERROR(status);
-  // A file that is gone has nothing left to keep.
-  if (!read.ok() && read.status().code() != StatusCode::kNotFound) return read.status();
-  return rewriter.Finish(transaction);
+  for (int look = 1;; ++look) {
+    Rewriter rewriter(vault, day, entry);
+    Status status;
+    const Result<SegmentReport> read = ReadSegment(vault, old, [&](const StoredExample& stored) {
+      if (keep(stored)) status = rewriter.Add(stored);
+      return status.ok();
+    });
+    ATTUNE_RETURN_IF_ERROR(status);
+    // A file that is gone has nothing left to keep.
+    if (!read.ok() && read.status().code() != StatusCode::kNotFound) return read.status();
+    // What does not open is lost with the old key: one bad read must not do that.
+    const bool whole = read.ok() && read->damaged == 0;
+    if (whole || look == kLooks) return rewriter.Finish(transaction);
+  }
 }
 
 bool Overlap(const std::vector<IdRange>& a, const std::vector<IdRange>& b) {

@@ -17,8 +17,9 @@
 namespace attune {
 
 // Writes each segment of these days anew, under one new key a day, with the
-// examples for which `keep` is true; ids stay. What does not open is not kept. One
-// segment is in memory at a time. Old segments leave the transaction's manifest.
+// examples for which `keep` is true; ids stay. What opens in neither of two readings is
+// not kept; `keep` is asked in each. One segment is in memory at a time. Old segments
+// leave the transaction's manifest.
 // REQUIRES: no segment of these days is open.
 Status RewriteDays(Vault& vault, Vault::Transaction& transaction,
                    const std::set<std::int64_t>& days,

@@ -361,6 +361,21 @@ TEST_F(InterruptedReadingTest, OneBadReadCostsNoSegment) {
   EXPECT_TRUE(vault->manifest().quarantine.empty());
 }
 
+TEST_F(InterruptedReadingTest, OneBadReadCostsNoRecordOfADayThatIsRewritten) {
+  for (const char* text : {"first", "second", "third"}) world_.Record(text);
+  std::string bytes = world_.BytesOf(world_.segments()[0]);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  world_.ports.files.Put("bad", bytes);
+  const auto vault = OpenVault();
+  ASSERT_OK_AND_ASSIGN(const auto store, ExampleStore::Open(*vault, {}));
+  ASSERT_OK(store->Forget([&](const StoredExample& stored) {
+    files_.instead = "bad";  // The next read is the one that rewrites.
+    return stored.id == 1;
+  }));
+  EXPECT_TRUE(files_.instead.empty());
+  EXPECT_EQ(TextsOf(*store), (Texts{{2, "second"}, {3, "third"}}));
+}
+
 TEST_F(InterruptedReadingTest, OpensThoughTheSegmentIsForgottenMeanwhile) {
   world_.Record("first");
   world_.Record("second");
