@@ -77,6 +77,7 @@ void Print(const Forgotten& forgotten, bool json) {
         .Add("examples", forgotten.examples)
         .Add("tainted_generations", forgotten.tainted_generations)
         .Add("dropped_checkpoints", forgotten.dropped_checkpoints)
+        .Add("unreadable", forgotten.unreadable)
         .Add("serving", forgotten.serving)
         .Print();
     return;
@@ -87,6 +88,10 @@ void Print(const Forgotten& forgotten, bool json) {
   if (forgotten.tainted_generations > 0) {
     std::printf("%llu generations were trained or tested on them and do not serve any more\n",
                 number(forgotten.tainted_generations));
+  }
+  if (forgotten.unreadable > 0) {
+    std::printf("%llu records or files could not be read and remain; see `attune vault verify`\n",
+                number(forgotten.unreadable));
   }
   if (forgotten.serving == 0) {
     std::printf("serving the bare base; `attune run` learns anew from what is left\n");

@@ -49,7 +49,8 @@ Result<Forgotten> Adaptation::Impl::Forget(const ForgetQuery& query) {
   const Status made_way = Refresh();
   if (!report.ok()) return report.status();
   ATTUNE_RETURN_IF_ERROR(made_way);
-  return Forgotten{report->examples, report->generations, report->checkpoints, serving()};
+  return Forgotten{report->examples, report->generations, report->checkpoints, report->unreadable,
+                   serving()};
 }
 
 }  // namespace attune

@@ -118,6 +118,9 @@ struct Forgotten {
   std::uint64_t examples = 0;
   std::uint64_t tainted_generations = 0;
   std::uint64_t dropped_checkpoints = 0;
+  // Examples that could not be read and remain, and files of them in quarantine: what
+  // was to be forgotten may be among them.
+  std::uint64_t unreadable = 0;
   // What serves now: the newest generation that never saw them, or 0.
   std::uint64_t serving = 0;
 };

@@ -181,12 +181,27 @@ TEST_F(VaultTest, ForgetsWordsReadFromTheStandardInputAndWhatLearnedThem) {
   EXPECT_TRUE(Contains(ExportedExamples(), kSecret));
   const CommandResult result = Call(With(forget, {"--yes", "--json"}), std::string(kSecret) + "\n");
   EXPECT_EQ(result.out,
-            "{\"examples\":1,\"tainted_generations\":1,\"dropped_checkpoints\":0,\"serving\":0}\n")
+            "{\"examples\":1,\"tainted_generations\":1,\"dropped_checkpoints\":0,"
+            "\"unreadable\":0,\"serving\":0}\n")
       << result.err;
   EXPECT_FALSE(Contains(ExportedExamples(), kSecret));
   EXPECT_EQ(NumberIn(Status(), "examples"), 60);
   EXPECT_EQ(Call({"vault", "verify"}).exit_code, 0);
   ExpectOneLineError(Call({"vault", "promote", "--generation", "1"}), 2, "attune: vault promote: ");
+}
+
+TEST_F(VaultTest, ForgettingSaysWhatItCouldNotLookInto) {
+  ASSERT_EQ(Call({"record", "kettle on"}).exit_code, 0);
+  const Arguments forget = {"vault", "forget", "--containing", "nothing of this", "--yes"};
+  EXPECT_FALSE(Contains(Call(forget).out, "could not be read"));
+  for (const auto& entry : std::filesystem::directory_iterator(directory_ / "vault")) {
+    if (entry.path().extension() != ".examples") continue;
+    std::string bytes = FileBytes(entry.path());
+    bytes.back() ^= 1;
+    PutFile(entry.path(), bytes);
+  }
+  const std::string out = Call(forget).out;
+  EXPECT_TRUE(Contains(out, "1 records or files could not be read and remain")) << out;
 }
 
 TEST_F(VaultTest, ForgetsByNumberSourceAndDate) {
