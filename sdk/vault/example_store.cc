@@ -78,6 +78,7 @@ class ExampleStore::Impl {
   Result<std::uint64_t> ApplyRetention();
 
  private:
+  bool AwaitsRun() const;
   Result<std::optional<SegmentReport>> Read(const SegmentEntry& segment,
                                             FunctionRef<bool(const StoredExample&)> visit);
   void Quarantine(const SegmentEntry& segment, const Status& status);
@@ -108,8 +109,18 @@ Result<Recorded> ExampleStore::Impl::Record(const Example& example) {
   Result<Recorded> recorded = writer_.Record(example, policy_.max_duplicates);
   // Once a day, so that a vault that nobody trains on does not grow for ever. The
   // example is stored: what fails here is done on another day, or by a run.
-  if (recorded.ok() && writer_.began_day()) ApplyRetention().status().Ignore();
+  if (recorded.ok() && writer_.began_day() && !AwaitsRun()) ApplyRetention().status().Ignore();
   return recorded;
+}
+
+// A run that is under way, or was stopped of late, goes on with the examples it
+// began with or not at all: a night's work is not to be lost at midnight.
+bool ExampleStore::Impl::AwaitsRun() const {
+  const std::int64_t today = DayOf(vault_.ports().clock->UnixSeconds());
+  for (const CheckpointEntry& checkpoint : vault_.manifest().checkpoints) {
+    if (!checkpoint.tainted && today - DayOf(checkpoint.created) <= kRunDays) return true;
+  }
+  return false;
 }
 
 // --- Reading ---

@@ -38,6 +38,8 @@ struct ForgetReport {
   std::uint64_t unreadable = 0;
 };
 
+inline constexpr std::int64_t kRunDays = 7;
+
 class ExampleStore {
  public:
   // Reads the segment that is still open, no other. `vault` is not owned.
@@ -48,7 +50,8 @@ class ExampleStore {
 
   // Stores the example unless the policy says otherwise. On error it is absent,
   // unless not even that could be written: then it is absent or whole. The first of
-  // a day is followed by ApplyRetention(), whose errors it does not report.
+  // a day is followed by ApplyRetention(), whose errors it does not report, unless a
+  // checkpoint of the last kRunDays waits for its run to go on.
   //
   //   kInvalidArgument    an unknown kind
   //   kResourceExhausted  no disk space

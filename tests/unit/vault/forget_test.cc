@@ -330,6 +330,19 @@ TEST_F(RetentionTest, HappensAsTheFirstRecordOfADayIsStored) {
   EXPECT_EQ(world_.segments().size(), 1u);
 }
 
+// It goes on with the examples it began with: midnight must not cost its work.
+TEST_F(RetentionTest, WaitsForARunThatWasStoppedOfLate) {
+  world_.Reopen(Keep(1, 0, 0));
+  world_.Record("learned");
+  StoreCheckpoint("default", {{1, 1}});
+  world_.ports.clock.unix_seconds += kRunDays * kSecondsOfDay;
+  world_.Record("a week later");
+  EXPECT_EQ(Ids(), (std::set<std::uint64_t>{1, 2}));
+  world_.ports.clock.unix_seconds += kSecondsOfDay;
+  world_.Record("given up");
+  EXPECT_EQ(Ids(), (std::set<std::uint64_t>{2, 3}));
+}
+
 // It is not what the caller asked for.
 TEST_F(RetentionTest, FailsNoRecord) {
   world_.Reopen(Keep(1, 0, 0));
