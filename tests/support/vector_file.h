@@ -59,9 +59,10 @@ class VectorRecord {
   std::map<std::string, std::string> values_;
 };
 
-// The records of tests/golden/<name>. A file without any is a failure.
-inline std::vector<VectorRecord> ReadVectors(const std::string& name) {
-  std::ifstream file(std::string(ATTUNE_SOURCE_DIR) + "/tests/golden/" + name);
+// The records of tests/golden/<name> below `source`. A file without any is a
+// failure.
+inline std::vector<VectorRecord> ReadVectors(const std::string& source, const std::string& name) {
+  std::ifstream file(source + "/tests/golden/" + name);
   std::vector<VectorRecord> records;
   VectorRecord record;
   const auto finish = [&] {

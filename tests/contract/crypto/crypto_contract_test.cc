@@ -27,7 +27,7 @@ std::unique_ptr<Aead> AeadOf(Crypto& crypto, std::string_view key) {
 }  // namespace
 
 TEST_P(CryptoContract, SealsAsNistDoes) {
-  for (const VectorRecord& record : ReadVectors("crypto/aes256gcm_seal.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "crypto/aes256gcm_seal.txt")) {
     SCOPED_TRACE(record.Text("key"));
     const auto aead = AeadOf(*crypto_, record.Bytes("key"));
     EXPECT_EQ(Sealed(*aead, NonceIn(record.Bytes("nonce")), record.Bytes("plaintext")),
@@ -37,7 +37,7 @@ TEST_P(CryptoContract, SealsAsNistDoes) {
 
 TEST_P(CryptoContract, OpensWhatNistOpensAndNothingElse) {
   int refused = 0;
-  for (const VectorRecord& record : ReadVectors("crypto/aes256gcm_open.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "crypto/aes256gcm_open.txt")) {
     SCOPED_TRACE(record.Text("key"));
     const auto aead = AeadOf(*crypto_, record.Bytes("key"));
     const std::string sealed = record.Bytes("sealed");
@@ -56,7 +56,7 @@ TEST_P(CryptoContract, OpensWhatNistOpensAndNothingElse) {
 }
 
 TEST_P(CryptoContract, DerivesAsWycheproofDoes) {
-  for (const VectorRecord& record : ReadVectors("crypto/hkdf_sha512.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "crypto/hkdf_sha512.txt")) {
     SCOPED_TRACE("tcId " + record.Text("id"));
     const std::string expected = record.Bytes("out");
     std::string out(expected.size(), '?');
@@ -83,7 +83,7 @@ TEST_P(CryptoContract, ExpandsTheSameBytesHoweverManyAreWanted) {
 }
 
 TEST_P(CryptoContract, HashesAsNistDoesHoweverTheMessageIsSplit) {
-  for (const VectorRecord& record : ReadVectors("crypto/sha256.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "crypto/sha256.txt")) {
     const std::string message = record.Bytes("message");
     for (const std::size_t cut : {std::size_t{0}, message.size() / 3, message.size()}) {
       const std::array<ByteSpan, 3> parts = {BytesIn(message).first(cut), ByteSpan(),

@@ -124,7 +124,7 @@ TEST(FileKeyStore, KeepsTheKeyOfThePassphrase) {
 }
 
 TEST(FileKeyStore, OpensTheFilesOfAnIndependentScript) {
-  for (const VectorRecord& record : ReadVectors("key_file/vectors.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "key_file/vectors.txt")) {
     SCOPED_TRACE(record.Text("name") + " " + record.Text("passphrase"));
     MemoryFileSystem files;
     files.Put("keys/" + record.Text("name") + ".key", record.Bytes("file"));

@@ -20,7 +20,7 @@ std::string Sha256Of(std::string_view bytes) {
 }
 
 TEST(SealVectors, SealAsTheIndependentScriptDoes) {
-  for (const VectorRecord& record : ReadVectors("seal/vectors.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "seal/vectors.txt")) {
     SCOPED_TRACE("seed " + record.Text("seed"));
     FixedSaltCryptoForTesting crypto(TestCrypto(), record.Bytes("salt"));
     const std::string plaintext =
@@ -43,7 +43,7 @@ TEST(SealVectors, SealAsTheIndependentScriptDoes) {
 
 TEST(SealVectors, OpenWhatTheIndependentScriptSealed) {
   int opened = 0;
-  for (const VectorRecord& record : ReadVectors("seal/vectors.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "seal/vectors.txt")) {
     if (!record.Has("sealed")) continue;
     SCOPED_TRACE("seed " + record.Text("seed"));
     const std::string key = record.Bytes("key");
@@ -65,7 +65,7 @@ const std::map<std::string, SealFault> kOutcomes = {
 };
 
 TEST(SealVectors, JudgeWycheproofsMessagesAsItDoes) {
-  for (const VectorRecord& record : ReadVectors("seal/wycheproof.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "seal/wycheproof.txt")) {
     SCOPED_TRACE("tcId " + record.Text("id"));
     ASSERT_TRUE(kOutcomes.contains(record.Text("outcome")));
     const std::string key = record.Bytes("key");
@@ -92,7 +92,7 @@ TEST(SealVectors, JudgeWycheproofsMessagesAsItDoes) {
 // HKDF-Expand with SHA-512 by itself: what Wycheproof derives for each message.
 TEST(SealVectors, DeriveWycheproofsMessageKeys) {
   int derived = 0;
-  for (const VectorRecord& record : ReadVectors("seal/wycheproof.txt")) {
+  for (const VectorRecord& record : ReadVectors(ATTUNE_SOURCE_DIR, "seal/wycheproof.txt")) {
     if (!record.Has("message_key")) continue;
     SCOPED_TRACE("tcId " + record.Text("id"));
     const std::string key = record.Bytes("key");
