@@ -8,9 +8,11 @@ namespace attune {
 class Backend;
 class Clock;
 class Crypto;
+class DeviceMonitor;
 class FileSystem;
 class KeyStore;
 class Parallel;
+class WorkerThreads;
 
 // Nothing is owned; all must outlive whatever was opened with them, and serve
 // one thread at a time.
@@ -22,6 +24,9 @@ struct Platform {
   // For a vault; null where none is opened.
   Crypto* crypto = nullptr;
   KeyStore* keys = nullptr;
+  // For a Night; null where none is opened.
+  DeviceMonitor* monitor = nullptr;
+  WorkerThreads* threads = nullptr;
 };
 
 }  // namespace attune

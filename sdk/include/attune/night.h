@@ -1,0 +1,90 @@
+// A Night trains several adaptations on one device, when the device allows it, and
+// writes down what it did and why it did not.
+//
+//   auto night = Night::Open(platform, options);
+//   (*night)->Start(/*deadline_seconds=*/600);   // E.g. of a BGProcessingTask.
+//   ...
+//   (*night)->Stop();                            // From the expiration handler.
+//   auto report = (*night)->Wait();
+//
+// Durability: as Adaptation. A kill costs at most `max_loss_seconds` of training.
+// Threads: Stop() and StopNow() from any, also from a signal handler; the rest one at
+// a time. Training runs on a thread of its own.
+
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "attune/adaptation.h"
+#include "attune/job.h"
+#include "attune/status.h"
+
+namespace attune {
+
+struct Platform;
+struct LedgerRecord;
+struct GovernorOptions;
+
+struct NightJob {
+  JobPolicy policy;
+  AdaptationOptions adaptation;  // `adapter` is usually the job's name.
+  RunOptions run;
+};
+
+struct NightOptions {
+  // The directory of the vault that holds the ledger; made if absent.
+  std::string vault;
+  std::vector<NightJob> jobs;
+  int concurrent = 1;            // Jobs that may train at a time, taking turns.
+  double max_loss_seconds = 30;  // Of training, that a kill may cost.
+  bool wait = false;             // Stay while nothing may run, until the deadline.
+  double watts = 4;              // Of a busy processor, for the estimate of energy.
+  // CPU use, heat and memory; null: what the platform demands.
+  std::shared_ptr<const GovernorOptions> governor;
+  std::uint64_t seed = 0;
+};
+
+struct NightEvent {
+  std::string job;
+  TrainingEvent training;
+  double rest_seconds = 0;  // That the governor asks for now.
+};
+using NightCallback = std::function<void(const NightEvent&)>;
+
+struct NightReport {
+  std::vector<LedgerRecord> records;  // What was written, in order: schedule/ledger.h.
+  std::int64_t next_attempt = 0;      // Unix seconds; 0: when a fact changes.
+};
+
+class Night {
+ public:
+  //   kInvalidArgument     two jobs of one name, an unknown one in `after`, no job
+  //   and the errors of Adaptation::Open()
+  static Result<std::unique_ptr<Night>> Open(const Platform& platform, const NightOptions& options);
+  ~Night();  // Stops and waits.
+  Night(const Night&) = delete;
+  Night& operator=(const Night&) = delete;
+
+  // Begins, and returns at once. 0: no deadline.
+  //
+  //   kFailedPrecondition  it runs already
+  Status Start(double deadline_seconds, NightCallback on_step = nullptr);
+  void Stop();     // Within one step and one save.
+  void StopNow();  // Within one step; unsaved steps are lost.
+  //   kUnavailable  another process is at it
+  Result<NightReport> Wait();
+
+  // Oldest first.
+  Result<std::vector<LedgerRecord>> ReadLedger();
+
+ private:
+  class Impl;
+  explicit Night(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace attune

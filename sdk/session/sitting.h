@@ -1,0 +1,79 @@
+// A Sitting is one wake-up: it decides, trains, rests, saves and writes the ledger,
+// until nothing may run any more, it is told to stop, or its time is up.
+//
+// It returns within one step and one save of a soft stop, within one step of a hard
+// one, and never after its deadline by more than a step that took longer than any
+// before. What a kill costs is bounded by `max_loss_seconds`.
+// With several jobs at once they take turns, step by step, by their weights.
+// Threads: Run() on one; `stop` from any.
+
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "attune/job.h"
+#include "attune/status.h"
+#include "base/function_ref.h"
+#include "ports/clock.h"
+#include "ports/device_monitor.h"
+#include "schedule/cadence.h"
+#include "schedule/governor.h"
+#include "schedule/ledger.h"
+#include "schedule/policy.h"
+#include "session/night_work.h"
+#include "session/stop_signal.h"
+
+namespace attune {
+
+struct SittingPorts {
+  Clock* clock = nullptr;
+  DeviceMonitor* monitor = nullptr;
+  Ledger* ledger = nullptr;
+};
+
+struct SittingOptions {
+  // Seconds from the beginning after which it must have returned; 0: none.
+  double deadline_seconds = 0;
+  // Stay and ask again while every job waits, until the deadline; else return.
+  bool wait = false;
+  int concurrent = 1;  // Jobs that may be in memory and train at a time.
+  double max_loss_seconds = 30;
+  double watts = 4;          // Of a busy processor: what energy is estimated from.
+  double facts_seconds = 1;  // How old facts may be.
+  GovernorOptions governor;
+  std::uint64_t seed = 0;
+};
+
+struct SittingJob {
+  JobPolicy policy;
+  NightWork* work = nullptr;  // Not owned.
+};
+
+// After every step.
+struct SittingEvent {
+  const std::string* job = nullptr;
+  WorkProgress progress;
+  double rest_seconds = 0;
+};
+
+struct SittingReport {
+  // Records appended, in order.
+  std::vector<LedgerRecord> records;
+  // The earliest instant at which a job may run again; 0: when a fact changes.
+  std::int64_t next_attempt = 0;
+  // What the last decision said of each job.
+  std::vector<Verdict> verdicts;
+};
+
+class Sitting {
+ public:
+  Sitting(const SittingPorts& ports, SittingOptions options, std::vector<SittingJob> jobs,
+          const StopSignal& stop);
+
+  //   the errors of the ledger; those of a job are recorded, and do not end the others
+  Result<SittingReport> Run(FunctionRef<void(const SittingEvent&)> on_step);
+};
+
+}  // namespace attune
