@@ -116,6 +116,9 @@ class StillClock final : public Clock {
  public:
   double MonotonicSeconds() override { return seconds += 0.25; }
   std::int64_t UnixSeconds() override { return 1'700'000'000; }
+  std::int32_t UtcOffsetSeconds(std::int64_t) override { return 0; }
+  double ProcessCpuSeconds() override { return 0; }
+  void Sleep(double length) override { seconds += length; }
   double seconds = 0;
 };
 
