@@ -8,16 +8,19 @@
 #include "openssl/openssl_crypto.h"
 #include "posix/posix_clock.h"
 #include "posix/posix_file_system.h"
+#include "posix/posix_worker_thread.h"
 #include "posix/thread_pool.h"
 
 namespace attune {
 
 struct DefaultPlatform::Parts {
-  explicit Parts(int workers)
-      : pool(workers > 0 ? workers : ThreadPool::DefaultWorkers()), backend(MakeCpuBackend(pool)) {}
+  Parts(int workers, bool background)
+      : pool(workers > 0 ? workers : ThreadPool::DefaultWorkers(), background),
+        backend(MakeCpuBackend(pool)) {}
 
   PosixFileSystem files;
   PosixClock clock;
+  PosixWorkerThreads threads;
   ThreadPool pool;
   std::unique_ptr<Backend> backend;
   std::unique_ptr<OpensslCrypto> crypto;
@@ -34,8 +37,14 @@ Result<std::string> DefaultKeyDirectory() {
   return FailedPrecondition("no directory for keys: neither XDG_CONFIG_HOME nor HOME is set");
 }
 
-DefaultPlatform::DefaultPlatform(int workers) : parts_(std::make_unique<Parts>(workers)) {
-  platform_ = {&parts_->files, &parts_->clock, &parts_->pool, parts_->backend.get()};
+DefaultPlatform::DefaultPlatform(int workers) : DefaultPlatform(workers, false) {}
+DefaultPlatform::DefaultPlatform(int workers, bool background)
+    : parts_(std::make_unique<Parts>(workers, background)) {
+  platform_.files = &parts_->files;
+  platform_.clock = &parts_->clock;
+  platform_.parallel = &parts_->pool;
+  platform_.backend = parts_->backend.get();
+  platform_.threads = &parts_->threads;
 }
 DefaultPlatform::~DefaultPlatform() = default;
 
@@ -47,7 +56,8 @@ Result<std::unique_ptr<DefaultPlatform>> DefaultPlatform::Open(const PlatformOpt
   }
   keys.passphrase = options.passphrase;
   ATTUNE_ASSIGN_OR_RETURN(auto crypto, OpensslCrypto::Create());
-  auto platform = std::make_unique<DefaultPlatform>(options.workers);
+  std::unique_ptr<DefaultPlatform> platform(
+      new DefaultPlatform(options.workers, options.background));
   Parts& parts = *platform->parts_;
   parts.crypto = std::move(crypto);
   ATTUNE_ASSIGN_OR_RETURN(parts.keys, FileKeyStore::Open(parts.files, *parts.crypto, keys));

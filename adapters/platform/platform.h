@@ -14,6 +14,8 @@ namespace attune {
 
 struct PlatformOptions {
   int workers = 0;  // In all; 0: one a processor.
+  // Those threads stay at background priority: for a platform that only trains.
+  bool background = false;
   // Where vaults' keys lie; made when the first one is stored, for the user alone.
   // Empty: DefaultKeyDirectory().
   std::string key_directory{};
@@ -50,6 +52,7 @@ class DefaultPlatform {
 
  private:
   struct Parts;
+  DefaultPlatform(int workers, bool background);
   std::unique_ptr<Parts> parts_;
   Platform platform_;
 };

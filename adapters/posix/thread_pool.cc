@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "posix/thread_priority.h"
 
 namespace attune {
 namespace {
@@ -61,7 +62,7 @@ int ThreadPool::DefaultWorkers() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-ThreadPool::ThreadPool(int workers) {
+ThreadPool::ThreadPool(int workers, bool background) : background_(background) {
   ATTUNE_CHECK(workers >= 1);
   const auto threads = static_cast<std::size_t>(workers - 1);
   starts_.reserve(threads);  // Threads keep pointers into it.
@@ -86,6 +87,7 @@ ThreadPool::~ThreadPool() {
 
 void* ThreadPool::ThreadMain(void* start) {
   const auto* self = static_cast<const Start*>(start);
+  if (self->pool->background_) EnterBackground();
   self->pool->Serve(self->worker);
   return nullptr;
 }

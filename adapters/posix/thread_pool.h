@@ -21,8 +21,9 @@ class ThreadPool final : public Parallel {
  public:
   // Starts `workers` - 1 threads. Where the system refuses one, the pool makes
   // do with those it has: workers() is the truth.
+  // `background`: they stay at background priority (posix/thread_priority.h).
   // REQUIRES: workers >= 1.
-  explicit ThreadPool(int workers);
+  explicit ThreadPool(int workers, bool background = false);
 
   // Joins the threads. REQUIRES: no Run() is under way.
   ~ThreadPool() override;
@@ -44,6 +45,7 @@ class ThreadPool final : public Parallel {
   static void* ThreadMain(void* start);
   void Serve(int worker);
 
+  const bool background_;
   int workers_ = 1;
   // How long a waiting worker spins; 0 where workers outnumber processors and
   // spinning would keep the awaited one off its processor.

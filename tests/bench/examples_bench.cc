@@ -72,6 +72,9 @@ class BenchClock final : public Clock {
  public:
   double MonotonicSeconds() override { return Seconds(); }
   std::int64_t UnixSeconds() override { return unix_seconds; }
+  std::int32_t UtcOffsetSeconds(std::int64_t) override { return 0; }
+  double ProcessCpuSeconds() override { return 0; }
+  void Sleep(double) override {}
   std::int64_t unix_seconds = 1767268800;
 };
 

@@ -4,6 +4,7 @@
 
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,14 +18,30 @@
 
 namespace attune::testing {
 
-// 2026-01-01 12:00 UTC, until the test says otherwise.
+// 2026-01-01 12:00 UTC, until the test says otherwise or somebody sleeps.
 class FixedClock final : public Clock {
  public:
   double MonotonicSeconds() override { return seconds; }
   std::int64_t UnixSeconds() override { return unix_seconds; }
+  std::int32_t UtcOffsetSeconds(std::int64_t) override { return utc_offset_seconds; }
+  double ProcessCpuSeconds() override { return cpu_seconds; }
+  void Sleep(double length) override {
+    if (!(length > 0)) return;
+    seconds += length;
+    // Many short rests make a second too.
+    part_of_second_ += length;
+    const double whole = std::floor(part_of_second_);
+    unix_seconds += static_cast<std::int64_t>(whole);
+    part_of_second_ -= whole;
+  }
 
   double seconds = 0;
   std::int64_t unix_seconds = 1767268800;
+  std::int32_t utc_offset_seconds = 0;
+  double cpu_seconds = 0;
+
+ private:
+  double part_of_second_ = 0;
 };
 
 inline std::unique_ptr<OpensslCrypto> MakeCrypto() {
