@@ -104,6 +104,10 @@ Result<TrainingProgress> ReadProgress(const Fields& fields, std::string_view bas
   }
   TrainingProgress progress;
   ATTUNE_RETURN_IF_ERROR(ParseHex(fields, "fingerprint", &progress.fingerprint));
+  // States that were saved before there was private training have none.
+  if (fields.contains("noise_seed")) {
+    ATTUNE_RETURN_IF_ERROR(ParseHex(fields, "noise_seed", &progress.noise_seed));
+  }
   for (const Counter& counter : CountersOf(&progress)) {
     ATTUNE_RETURN_IF_ERROR(ParseEntry(fields, counter.key, counter.value));
     if (*counter.value >= 0 && *counter.value <= kMaxCount) continue;
@@ -153,6 +157,7 @@ StateParts PartsOfState(std::string_view base, TrainingState& state, const LossC
   parts.fields = {{"format", "attune-training-state"},
                   {"version", std::string(kVersion)},
                   {"base", std::string(base)},
+                  {"noise_seed", HexOf(progress.noise_seed)},
                   {"fingerprint", HexOf(progress.fingerprint)}};
   for (const Counter& counter : CountersOf(&progress)) {
     parts.fields[counter.key] = StrCat(*counter.value);

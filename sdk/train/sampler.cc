@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/check.h"
 #include "base/checked_math.h"
 #include "base/philox.h"
 #include "base/strings.h"
@@ -181,16 +182,26 @@ void Sampler::Next(MicroBatch* batch) {
   batch->labels = 0;
   for (std::int64_t r = 0; r < shape.batch; ++r) {
     const Row row = r < plan.count ? rows_[static_cast<std::size_t>(plan.first + r)] : Row{0, 0};
-    FillRow(row, r * shape.length, shape.length, batch);
+    const std::span<const std::int32_t> placed(placed_);
+    FillRow(
+        placed.subspan(static_cast<std::size_t>(row.first), static_cast<std::size_t>(row.count)),
+        r * shape.length, shape.length, batch);
   }
 }
 
-void Sampler::FillRow(const Row& row, std::int64_t start, std::int64_t length,
-                      MicroBatch* batch) const {
+void Sampler::Fill(std::int64_t example, MicroBatch* batch) const {
+  ATTUNE_CHECK(!config_.packed && config_.batch == 1);
+  const auto index = static_cast<std::int32_t>(example);
+  batch->shape = shape_of_[static_cast<std::size_t>(example)];
+  batch->labels = 0;
+  FillRow({&index, 1}, 0, shapes_[static_cast<std::size_t>(batch->shape)].length, batch);
+}
+
+void Sampler::FillRow(std::span<const std::int32_t> examples, std::int64_t start,
+                      std::int64_t length, MicroBatch* batch) const {
   std::int64_t t = 0;
-  for (std::int64_t e = 0; e < row.count; ++e) {
-    const TrainingExample& example =
-        examples_[static_cast<std::size_t>(placed_[static_cast<std::size_t>(row.first + e)])];
+  for (const std::int32_t index : examples) {
+    const TrainingExample& example = examples_[static_cast<std::size_t>(index)];
     const std::int64_t begin = t;
     for (std::int64_t p = 0; p + 1 < SizeOf(example); ++p, ++t) {
       const auto at = static_cast<std::size_t>(start + t);

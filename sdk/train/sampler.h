@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "attune/status.h"
@@ -77,6 +78,10 @@ class Sampler {
   // Fills `batch` with the next micro-batch; it has at least one label.
   void Next(MicroBatch* batch);
 
+  // Fills `batch` with one example alone, whatever the order; the cursor stays.
+  // REQUIRES: bucketed, with one row a micro-batch.
+  void Fill(std::int64_t example, MicroBatch* batch) const;
+
   // Micro-batches of the current epoch. A packed epoch's count may differ from
   // the next one's: it depends on the order.
   std::int64_t epoch_size() const { return static_cast<std::int64_t>(batches_.size()); }
@@ -103,7 +108,8 @@ class Sampler {
   void PlanBucketed();
   void PlanPacked();
   void CloseRow(std::vector<std::int32_t>* row);
-  void FillRow(const Row& row, std::int64_t start, std::int64_t length, MicroBatch* batch) const;
+  void FillRow(std::span<const std::int32_t> examples, std::int64_t start, std::int64_t length,
+               MicroBatch* batch) const;
 
   SamplerConfig config_;
   std::vector<TrainingExample> examples_;

@@ -6,17 +6,10 @@
 #include "base/strings.h"
 #include "train/bucket_graph.h"
 #include "train/feeds.h"
+#include "train/trainer_bucket.h"
 #include "train/trainer_plan.h"
 
 namespace attune {
-
-// One compiled shape.
-struct Trainer::Bucket {
-  std::unique_ptr<Executable> executable;
-  LossFeeds feeds;
-  std::span<float> loss_seed;
-  std::vector<std::string> gradients;  // Output names, by trainable.
-};
 
 Trainer::Trainer(const TrainerParts& parts, const TrainConfig& config, Plan plan)
     : backend_(parts.backend),
@@ -33,7 +26,8 @@ Trainer::Trainer(const TrainerParts& parts, const TrainConfig& config, Plan plan
   state_ = std::make_unique<TrainingState>(std::move(plan.trainables), moments);
   state_->progress.loss_scale = loss_scale_.scale();
   state_->progress.fingerprint = plan.fingerprint;
-  if (config_.micro_batches > 1) {
+  state_->progress.noise_seed = config_.privacy.seed;
+  if (config_.micro_batches > 1 || config_.privacy.on()) {
     std::int64_t total = 0;
     for (std::int64_t size : sizes) total += size;
     gradient_sums_ = Tensor(DType::kF32, {total});
@@ -92,14 +86,7 @@ Result<StepReport> Trainer::Step() {
   report.step = state_->progress.step + 1;
   report.learning_rate = LearningRate(config_.schedule, state_->progress.step);
   report.loss_scale = loss_scale_.scale();
-  for (MicroBatch& batch : batches_) {
-    sampler_.Next(&batch);
-    report.labels += batch.labels;
-    report.tokens += sampler_.shapes()[static_cast<std::size_t>(batch.shape)].tokens();
-  }
-  for (std::size_t m = 0; m < batches_.size(); ++m) {
-    ATTUNE_RETURN_IF_ERROR(RunMicroBatch(m, report.labels, &report.loss));
-  }
+  ATTUNE_RETURN_IF_ERROR(config_.privacy.on() ? GatherPrivately(&report) : Gather(&report));
   report.gradient_norm = optimizer_->GradientNorm(spans_) / report.loss_scale;
   report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.gradient_norm);
   if (report.skipped) {
@@ -114,6 +101,18 @@ Result<StepReport> Trainer::Step() {
   progress.finite_steps = loss_scale_.finite_steps();
   report.seconds = clock_->MonotonicSeconds() - start;
   return report;
+}
+
+Status Trainer::Gather(StepReport* report) {
+  for (MicroBatch& batch : batches_) {
+    sampler_.Next(&batch);
+    report->labels += batch.labels;
+    report->tokens += sampler_.shapes()[static_cast<std::size_t>(batch.shape)].tokens();
+  }
+  for (std::size_t m = 0; m < batches_.size(); ++m) {
+    ATTUNE_RETURN_IF_ERROR(RunMicroBatch(m, report->labels, &report->loss));
+  }
+  return OkStatus();
 }
 
 void Trainer::Feed(const MicroBatch& batch, std::int64_t index, std::int64_t labels) {
@@ -155,7 +154,9 @@ Status Trainer::CollectGradients(Bucket& bucket, std::size_t index) {
 void Trainer::Apply(const StepReport& report) {
   TrainingProgress& progress = state_->progress;
   double scale = 1.0 / report.loss_scale;
-  if (config_.clip_norm > 0 && report.gradient_norm > config_.clip_norm) {
+  // In private every example's gradient was clipped.
+  const bool clips = config_.clip_norm > 0 && !config_.privacy.on();
+  if (clips && report.gradient_norm > config_.clip_norm) {
     scale *= config_.clip_norm / report.gradient_norm;
   }
   optimizer_->Update(spans_, ++progress.updates, report.learning_rate, scale);

@@ -46,6 +46,21 @@ struct TrainerParts {
   FrozenParameters frozen;
 };
 
+// Differentially private training (Abadi et al., "Deep learning with differential
+// privacy", 2016). A step draws every example with probability micro_batches / examples,
+// clips each one's gradient to clip_norm, adds noise to the sum and divides it by
+// micro_batches. What that gives away: train/privacy_accountant.h.
+// The random numbers are Philox's in floating point: good against who sees the
+// weights, not against who can choose examples and time the machine.
+struct PrivateSgd {
+  // Standard deviation of the noise over clip_norm; 0: not private.
+  double noise_multiplier = 0;
+  // Secret, for who knows it can take the noise off again. Kept in the progress: a
+  // resumed run goes on with the one it began with.
+  std::uint64_t seed = 0;
+  bool on() const { return noise_multiplier > 0; }
+};
+
 struct TrainConfig {
   // --- What a step is ---
 
@@ -58,6 +73,7 @@ struct TrainConfig {
   double clip_norm = 1.0;
   // How much faster B learns than A in a LoRA pair (LoRA+); 1 is plain LoRA.
   double lora_plus_ratio = 1.0;
+  PrivateSgd privacy;
 
   // --- What happens when numbers overflow ---
 
@@ -160,9 +176,16 @@ class Trainer {
   Status Compile(const FrozenParameters& frozen, const std::vector<Graph>& graphs);
   Status BindBucket(Bucket* bucket, const BatchShape& shape);
 
+  // The step's gradients, times the loss scale, in spans_.
+  Status Gather(StepReport* report);
   void Feed(const MicroBatch& batch, std::int64_t index, std::int64_t labels);
   Status RunMicroBatch(std::size_t index, std::int64_t labels, double* loss);
   Status CollectGradients(Bucket& bucket, std::size_t index);
+  // The same in private: trainer_private.cc.
+  Status GatherPrivately(StepReport* report);
+  Status AddClipped(std::int64_t index, StepReport* report);
+  void AddNoise(double scale);
+
   Status FindCulprit(std::int64_t labels, std::string* reason);
   std::string FirstNonFiniteGradient(Bucket& bucket) const;
   Status Skip(std::int64_t labels, StepReport* report);
@@ -179,7 +202,7 @@ class Trainer {
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<std::unique_ptr<Bucket>> buckets_;  // One a shape of the sampler.
   std::vector<MicroBatch> batches_;               // Of the current step.
-  Tensor gradient_sums_;                          // With several micro-batches.
+  Tensor gradient_sums_;                          // With several micro-batches, or in private.
   std::vector<ParameterSpan> spans_;
 };
 

@@ -1,6 +1,7 @@
 #include "train/trainer_plan.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/checked_math.h"
 #include "base/strings.h"
@@ -12,6 +13,23 @@
 
 namespace attune {
 namespace {
+
+// Each example's gradient has to be seen by itself.
+Status CheckPrivacy(const TrainConfig& config) {
+  const double noise = config.privacy.noise_multiplier;
+  if (!(noise >= 0) || !std::isfinite(noise)) {
+    return InvalidArgument(StrCat("noise multiplier ", noise, ", at least 0"));
+  }
+  if (!config.privacy.on()) return OkStatus();
+  if (config.sampler.packed || config.sampler.batch != 1) {
+    return InvalidArgument(StrCat("private training takes examples one by one: unpacked, batch ",
+                                  config.sampler.batch, " must be 1"));
+  }
+  if (config.clip_norm == 0) {
+    return InvalidArgument("private training needs a gradient norm limit above 0");
+  }
+  return OkStatus();
+}
 
 Status CheckConfig(const TrainConfig& config) {
   ATTUNE_RETURN_IF_ERROR(CheckOptimizer(config.optimizer));
@@ -26,7 +44,7 @@ Status CheckConfig(const TrainConfig& config) {
   if (!(config.lora_plus_ratio > 0)) {
     return InvalidArgument(StrCat("LoRA+ ratio ", config.lora_plus_ratio, ", must be above 0"));
   }
-  return OkStatus();
+  return CheckPrivacy(config);
 }
 
 Result<std::vector<Graph>> BuildGraphs(const TrainerParts& parts, const Sampler& sampler) {
@@ -69,7 +87,8 @@ MemoryEstimate FixedMemory(const TrainerParts& parts, const TrainConfig& config,
                            const std::vector<Trainable>& trainables) {
   MemoryEstimate memory;
   memory.state_bytes = TrainingState::Bytes(trainables, config.optimizer.moments());
-  if (config.micro_batches > 1) memory.gradient_bytes = TrainingState::Bytes(trainables, 0);
+  if (config.micro_batches > 1 || config.privacy.on())
+    memory.gradient_bytes = TrainingState::Bytes(trainables, 0);
   memory.reserved_bytes = config.reserved_bytes;
   for (const auto& [name, view] : parts.frozen) memory.mapped_bytes += view.bytes();
   return memory;
@@ -141,6 +160,7 @@ std::uint64_t Fingerprint(const TrainConfig& config, const Sampler& sampler, con
     digest.Add(number);
   }
   AddSchedule(config.schedule, &digest);
+  if (config.privacy.on()) digest.Add(config.privacy.noise_multiplier);
   digest.Add(config.loss_scale.initial);
   digest.Add(static_cast<std::uint64_t>(config.loss_scale.growth_interval));
   digest.Add(static_cast<std::uint64_t>(config.compile.precision));

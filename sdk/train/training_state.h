@@ -35,6 +35,7 @@ struct TrainingProgress {
   double loss_scale = 1.0;
   std::int64_t finite_steps = 0;  // Since the loss scale last changed.
   Cursor cursor;
+  std::uint64_t noise_seed = 0;  // Of private training; see PrivateSgd.
   // Of everything the continuation depends on: configuration, tensors, data.
   std::uint64_t fingerprint = 0;
   bool operator==(const TrainingProgress&) const = default;
