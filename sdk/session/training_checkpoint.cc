@@ -104,7 +104,7 @@ Result<TrainingProgress> ReadProgress(const Fields& fields, std::string_view bas
   }
   TrainingProgress progress;
   ATTUNE_RETURN_IF_ERROR(ParseHex(fields, "fingerprint", &progress.fingerprint));
-  // States that were saved before there was private training have none.
+  // Of private training only.
   if (fields.contains("noise_seed")) {
     ATTUNE_RETURN_IF_ERROR(ParseHex(fields, "noise_seed", &progress.noise_seed));
   }
@@ -157,8 +157,8 @@ StateParts PartsOfState(std::string_view base, TrainingState& state, const LossC
   parts.fields = {{"format", "attune-training-state"},
                   {"version", std::string(kVersion)},
                   {"base", std::string(base)},
-                  {"noise_seed", HexOf(progress.noise_seed)},
                   {"fingerprint", HexOf(progress.fingerprint)}};
+  if (progress.noise_seed != 0) parts.fields["noise_seed"] = HexOf(progress.noise_seed);
   for (const Counter& counter : CountersOf(&progress)) {
     parts.fields[counter.key] = StrCat(*counter.value);
   }
