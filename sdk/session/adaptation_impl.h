@@ -13,10 +13,13 @@
 
 #include "attune/adaptation.h"
 #include "attune/status.h"
+#include "base/function_ref.h"
+#include "formats/peft.h"
 #include "session/dataset.h"
 #include "session/platform.h"
 #include "session/served_model.h"
 #include "session/training_run.h"
+#include "train/gate.h"
 #include "vault/adapter_store.h"
 #include "vault/checkpoint_store.h"
 #include "vault/example_store.h"
@@ -31,6 +34,22 @@ struct ExampleSnapshot {
   std::int64_t skipped = 0;
   std::int64_t damaged = 0;
 };
+
+// What a finished run offers to serve.
+struct Candidate {
+  const PeftFiles& files;  // As they will be stored.
+  const std::vector<TrainingExample>& held_out;
+  // Nats per token on them, as the run has tested; 0 where there are none.
+  double base_loss = 0, loss = 0;
+};
+
+struct Judgement {
+  GateDecision decision;
+  std::uint64_t serving = 0;  // The generation it was compared with; 0: the bare base.
+};
+
+// Adds what a generation keeps of its judgement: figures and reasons.
+void Describe(const Judgement& judgement, Provenance* provenance);
 
 // See Adaptation::ExportExamples().
 Status WriteExamples(FileSystem& files, ExampleStore& examples, const std::string& path);
@@ -79,7 +98,15 @@ class Adaptation::Impl {
   // Of all examples, or of those in `only`.
   Result<ExampleSnapshot> Snapshot(const std::vector<IdRange>* only);
 
-  class Job;  // One call of Run().
+  // Compares the candidate with what serves and with the bare base. Takes memory as a
+  // test on held-out examples does.
+  //
+  //   kCancelled  `go_on` said no; it is asked before each micro-batch
+  Result<Judgement> Judge(const Candidate& candidate, const RunOptions& options,
+                          FunctionRef<bool()> go_on);
+
+  class Job;  // session/adaptation_job.h
+  Result<std::unique_ptr<Job>> MakeJob(const RunOptions& options);
 
   const Platform platform_;
   const AdaptationOptions options_;

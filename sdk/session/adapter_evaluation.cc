@@ -35,7 +35,8 @@ TrainerParts BareParts(const Platform& platform, const LanguageModelWeights& bas
 
 Result<Evaluation> EvaluateAdapter(const Platform& platform, const LanguageModelWeights& base,
                                    const PeftAdapter* adapter, const TrainingOptions& options,
-                                   std::vector<TrainingExample> texts) {
+                                   std::vector<TrainingExample> texts,
+                                   const std::function<bool()>& go_on) {
   ATTUNE_ASSIGN_OR_RETURN(const std::int64_t row, RowLength(options, base.config));
   const EvaluationSetup setup = EvaluationSetupOf(options, row, CountLabels(texts));
   const TrainerParts parts =
@@ -52,7 +53,7 @@ Result<Evaluation> EvaluateAdapter(const Platform& platform, const LanguageModel
   for (auto& [name, tensor] : tensors) {
     ATTUNE_RETURN_IF_ERROR(evaluator->Bind(name, tensor.f32()));
   }
-  return evaluator->Run();
+  return evaluator->Run(go_on);
 }
 
 }  // namespace attune

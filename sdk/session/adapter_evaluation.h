@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "attune/status.h"
@@ -18,8 +19,10 @@ namespace attune {
 // compare. Null: the bare base. What it takes is freed again.
 //
 //   kInvalidArgument  no text, or an adapter that does not fit the base
+//   kCancelled        `go_on` said no; it is asked before each micro-batch
 Result<Evaluation> EvaluateAdapter(const Platform& platform, const LanguageModelWeights& base,
                                    const PeftAdapter* adapter, const TrainingOptions& options,
-                                   std::vector<TrainingExample> texts);
+                                   std::vector<TrainingExample> texts,
+                                   const std::function<bool()>& go_on = nullptr);
 
 }  // namespace attune

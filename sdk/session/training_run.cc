@@ -74,14 +74,19 @@ Status TrainingRun::Prepare(const Platform& platform, const LanguageModelWeights
 
 void TrainingRun::Start() { InitializeParameters(*base_, task_.options.seed, &trainer_->state()); }
 
-Status TrainingRun::Test() {
-  ATTUNE_ASSIGN_OR_RETURN(const Evaluation evaluation, evaluator_->Run());
-  curve_.held_out.push_back({steps_done(), evaluation.loss()});
-  return OkStatus();
+Result<bool> TrainingRun::Test(FunctionRef<bool()> go_on) {
+  const Result<Evaluation> evaluation = evaluator_->Run([go_on] { return go_on(); });
+  if (evaluation.status().code() == StatusCode::kCancelled) return false;
+  if (!evaluation.ok()) return evaluation.status();
+  curve_.held_out.push_back({steps_done(), evaluation->loss()});
+  return true;
 }
 
+// Also of a state that was saved between a step and its test.
 bool TrainingRun::IsTestDue() {
   if (evaluator_ == nullptr) return false;
+  if (curve_.held_out.empty()) return true;
+  if (curve_.held_out.back().step == steps_done()) return false;
   if (trainer_->remaining_steps() == 0) return true;
   const std::int64_t asked = task_.options.evaluate_every;
   if (asked < 0) return false;
@@ -90,45 +95,60 @@ bool TrainingRun::IsTestDue() {
   return steps_done() % every == 0;
 }
 
+Result<TrainingRun::Advanced> TrainingRun::Advance(FunctionRef<bool()> go_on) {
+  Advanced advanced;
+  if (IsTestDue()) {
+    ATTUNE_ASSIGN_OR_RETURN(const bool tested, Test(go_on));
+    if (!tested) return advanced;
+  }
+  if (trainer_->remaining_steps() == 0) return advanced;
+  ATTUNE_ASSIGN_OR_RETURN(StepReport step, trainer_->Step());
+  labels_ += step.labels;
+  report_.training_seconds += step.seconds;
+  if (step.skipped) {
+    ++report_.skipped_steps;
+  } else {
+    curve_.training.push_back({step.step, step.loss});
+  }
+  advanced.stepped = true;
+  advanced.event = EventOf(std::move(step));
+  if (!IsTestDue()) return advanced;
+  ATTUNE_ASSIGN_OR_RETURN(advanced.event.has_held_out_loss, Test(go_on));
+  if (advanced.event.has_held_out_loss) {
+    advanced.event.held_out_loss = curve_.held_out.back().loss;
+  }
+  return advanced;
+}
+
+bool TrainingRun::done() { return trainer_->remaining_steps() == 0 && !IsTestDue(); }
+
 Status TrainingRun::Train(const TrainingCallback& on_step) {
-  on_step_ = &on_step;
-  if (evaluator_ != nullptr && curve_.held_out.empty()) ATTUNE_RETURN_IF_ERROR(Test());
-  std::int64_t labels = 0;
-  while (trainer_->remaining_steps() > 0) {
-    ATTUNE_ASSIGN_OR_RETURN(StepReport step, trainer_->Step());
-    labels += step.labels;
-    report_.training_seconds += step.seconds;
-    if (step.skipped) {
-      ++report_.skipped_steps;
-    } else {
-      curve_.training.push_back({step.step, step.loss});
-    }
-    const bool tested = IsTestDue();
-    if (tested) ATTUNE_RETURN_IF_ERROR(Test());
-    const bool go_on = Report(std::move(step), tested) && steps_done() != task_.stop_at_step;
-    const bool last = trainer_->remaining_steps() == 0;
+  while (!done()) {
+    ATTUNE_ASSIGN_OR_RETURN(const Advanced advanced, Advance([] { return true; }));
+    if (!advanced.stepped) continue;
+    const bool wanted = !on_step || on_step(advanced.event);
+    const bool go_on = wanted && steps_done() != task_.stop_at_step;
     const bool due = task_.checkpoint_every > 0 && steps_done() % task_.checkpoint_every == 0;
-    if (!last && (!go_on || due)) ATTUNE_RETURN_IF_ERROR(Save());
+    if (!done() && (!go_on || due)) ATTUNE_RETURN_IF_ERROR(Save());
     if (!go_on) break;
   }
-  Conclude(labels);
   return OkStatus();
 }
 
-void TrainingRun::Conclude(std::int64_t labels) {
-  report_.finished = trainer_->remaining_steps() == 0;
-  report_.steps = steps_done();
-  if (report_.training_seconds > 0) {
-    report_.tokens_per_second = static_cast<double>(labels) / report_.training_seconds;
+TrainingReport TrainingRun::report() {
+  TrainingReport report = report_;
+  report.finished = done();
+  report.steps = steps_done();
+  if (report.training_seconds > 0) {
+    report.tokens_per_second = static_cast<double>(labels_) / report.training_seconds;
   }
-  if (curve_.held_out.empty()) return;
-  report_.loss_before = curve_.held_out.front().loss;
-  report_.loss_after = curve_.held_out.back().loss;
+  if (curve_.held_out.empty()) return report;
+  report.loss_before = curve_.held_out.front().loss;
+  report.loss_after = curve_.held_out.back().loss;
+  return report;
 }
 
-// Whether to go on.
-bool TrainingRun::Report(StepReport step, bool tested) const {
-  if (!*on_step_) return true;
+TrainingEvent TrainingRun::EventOf(StepReport step) const {
   TrainingEvent event;
   event.step = step.step;
   event.steps = task_.options.steps;
@@ -140,9 +160,7 @@ bool TrainingRun::Report(StepReport step, bool tested) const {
   event.reason = std::move(step.reason);
   event.seconds = step.seconds;
   if (step.seconds > 0) event.tokens_per_second = static_cast<double>(step.labels) / step.seconds;
-  event.has_held_out_loss = tested;
-  if (tested) event.held_out_loss = curve_.held_out.back().loss;
-  return (*on_step_)(event);
+  return event;
 }
 
 SafetensorsMetadata TrainingRun::Provenance(std::uint64_t base) const {

@@ -13,6 +13,7 @@
 
 #include "attune/status.h"
 #include "attune/training.h"
+#include "base/function_ref.h"
 #include "formats/peft.h"
 #include "graph/lora.h"
 #include "models/weights.h"
@@ -65,17 +66,33 @@ class TrainingRun {
   // From the beginning.
   void Start();
 
+  struct Advanced {
+    bool stepped = false;  // Else `event` says nothing.
+    TrainingEvent event;
+  };
+  // Tests, if a test is overdue (before the first step, or cut off), takes the next
+  // step if one is left, and makes the test that is due after it. `go_on` is asked
+  // before each micro-batch of a test: false cuts it off, and the next call, or the
+  // next process after a Save(), makes it again from its beginning, so that an
+  // interrupted run ends in the same bytes. A cut-off test before the step leaves
+  // the step undone.
+  //
+  //   kFailedPrecondition  training diverged
+  Result<Advanced> Advance(FunctionRef<bool()> go_on);
+  // No step and no test is left.
+  bool done();
+
   // Takes the steps that are left. Saves when it is time to, and when the
   // callback or `stop_at_step` ends it early; not after the last step.
   //
-  //   kFailedPrecondition  training diverged
-  //   and the errors of the store
+  //   the errors of Advance() and of the store
   Status Train(const TrainingCallback& on_step);
   Status Save() { return store_.Save(trainer_->state(), curve_); }
 
   TrainingState& state() { return trainer_->state(); }
   const LossCurve& curve() const { return curve_; }
-  const TrainingReport& report() const { return report_; }
+  // As of now.
+  TrainingReport report();
   // Of an adapter.
   const PeftConfig& peft() const { return peft_; }
   const LoraSpec& lora() const { return lora_; }
@@ -87,10 +104,10 @@ class TrainingRun {
  private:
   TrainingRun(const TrainingTask& task, StateStore* store) : task_(task), store_(*store) {}
   Status Prepare(const Platform& platform, const LanguageModelWeights& base, TrainingTexts texts);
-  Status Test();
+  // False: cut off.
+  Result<bool> Test(FunctionRef<bool()> go_on);
   bool IsTestDue();
-  bool Report(StepReport step, bool tested) const;
-  void Conclude(std::int64_t labels);
+  TrainingEvent EventOf(StepReport step) const;
   std::int64_t steps_done() { return trainer_->state().progress.step; }
 
   const TrainingTask task_;
@@ -101,8 +118,8 @@ class TrainingRun {
   std::unique_ptr<Trainer> trainer_;
   std::unique_ptr<Evaluator> evaluator_;
   LossCurve curve_;
-  TrainingReport report_;
-  const TrainingCallback* on_step_ = nullptr;
+  TrainingReport report_;    // What report() need not ask for.
+  std::int64_t labels_ = 0;  // Learned from in this process.
 };
 
 }  // namespace attune
