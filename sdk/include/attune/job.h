@@ -62,13 +62,13 @@ struct JobPolicy {
   // Jobs that must have finished a run since this one last did.
   std::vector<std::string> after;
   // Once so long has passed since the last finished run (or since the job was first
-  // seen), `min_new_examples` and `min_interval_seconds` are waived and the job goes
-  // before others. 0: never.
+  // seen), `min_interval_seconds` is waived, one new example is enough and the job
+  // goes before others. 0: never.
   double deadline_seconds = 0;
 
   // --- How much ---
 
-  Budget per_run;
+  Budget per_run;  // And night, from noon to noon: a longer run goes on in the next.
   Budget per_day;  // Since local midnight.
   // Share of the device's training time that this job gets when several want it.
   double weight = 1;
