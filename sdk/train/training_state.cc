@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::int64_t kAlignElements = kTensorAlignment / sizeof(float);
 constexpr const char* kMomentNames[] = {".first_moment", ".second_moment"};
+constexpr const char* kBestName = ".best";
 
 std::int64_t SectionElements(std::span<const Trainable> trainables) {
   std::int64_t elements = 0;
@@ -23,21 +24,23 @@ std::int64_t SectionElements(std::span<const Trainable> trainables) {
 
 }  // namespace
 
-std::int64_t TrainingState::Bytes(std::span<const Trainable> trainables, int moments) {
-  return SectionElements(trainables) * (1 + moments) * static_cast<std::int64_t>(sizeof(float));
+std::int64_t TrainingState::Bytes(std::span<const Trainable> trainables, int moments,
+                                  bool keeps_best) {
+  const std::int64_t sections = 1 + moments + (keeps_best ? 1 : 0);
+  return SectionElements(trainables) * sections * static_cast<std::int64_t>(sizeof(float));
 }
 
-TrainingState::TrainingState(std::vector<Trainable> trainables, int moments)
-    : trainables_(std::move(trainables)), moments_(moments) {
+TrainingState::TrainingState(std::vector<Trainable> trainables, int moments, bool keeps_best)
+    : trainables_(std::move(trainables)), moments_(moments), keeps_best_(keeps_best) {
   for (const Trainable& t : trainables_) {
     offsets_.push_back(section_);
     section_ += RoundUp(t.shape.elements(), kAlignElements);
   }
-  block_ = Tensor(DType::kF32, {section_ * (1 + moments_)});
+  block_ = Tensor(DType::kF32, {section_ * sections()});
 }
 
 std::span<float> TrainingState::Section(int which, std::size_t index) {
-  ATTUNE_CHECK(which <= moments_ && index < trainables_.size());
+  ATTUNE_CHECK(which < sections() && index < trainables_.size());
   const std::int64_t at = which * section_ + offsets_[index];
   return block_.f32().subspan(static_cast<std::size_t>(at),
                               static_cast<std::size_t>(trainables_[index].shape.elements()));
@@ -52,14 +55,27 @@ std::span<float> TrainingState::Find(std::string_view name) {
 
 std::vector<NamedBytes> TrainingState::Sections() {
   std::vector<NamedBytes> sections;
-  for (int which = 0; which <= moments_; ++which) {
+  for (int which = 0; which < this->sections(); ++which) {
+    const bool best = which == 1 + moments_;
+    const std::string suffix = which == 0 ? "" : best ? kBestName : kMomentNames[which - 1];
     for (std::size_t i = 0; i < trainables_.size(); ++i) {
-      const std::string suffix = which == 0 ? "" : kMomentNames[which - 1];
       sections.push_back({StrCat(trainables_[i].name, suffix), trainables_[i].shape,
                           std::as_writable_bytes(Section(which, i))});
     }
   }
   return sections;
+}
+
+void TrainingState::KeepAsBest() {
+  ATTUNE_CHECK(keeps_best_);
+  const std::span<float> all = block_.f32();
+  std::copy_n(all.begin(), section_, all.begin() + section_ * (1 + moments_));
+}
+
+void TrainingState::ReturnToBest() {
+  ATTUNE_CHECK(keeps_best_);
+  const std::span<float> all = block_.f32();
+  std::copy_n(all.begin() + section_ * (1 + moments_), section_, all.begin());
 }
 
 void InitializeLora(TrainingState* state, std::uint64_t seed) {

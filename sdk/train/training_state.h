@@ -42,7 +42,8 @@ struct TrainingProgress {
 };
 
 // Bytes of the state under a name that is stable across versions:
-// "<parameter>", "<parameter>.first_moment", "<parameter>.second_moment".
+// "<parameter>", "<parameter>.first_moment", "<parameter>.second_moment",
+// "<parameter>.best".
 struct NamedBytes {
   std::string name;
   Shape shape;
@@ -51,17 +52,24 @@ struct NamedBytes {
 
 class TrainingState {
  public:
-  // Allocates one zero-filled block of Bytes() bytes.
-  TrainingState(std::vector<Trainable> trainables, int moments);
+  // Allocates one zero-filled block of Bytes() bytes. `keeps_best`: room for a second
+  // set of parameters.
+  TrainingState(std::vector<Trainable> trainables, int moments, bool keeps_best = false);
 
   // What a state of these tensors takes.
-  static std::int64_t Bytes(std::span<const Trainable> trainables, int moments);
+  static std::int64_t Bytes(std::span<const Trainable> trainables, int moments,
+                            bool keeps_best = false);
 
   const std::vector<Trainable>& trainables() const { return trainables_; }
   // By index into trainables(); 64-byte aligned. REQUIRES: moment < moments.
   std::span<float> parameter(std::size_t index) { return Section(0, index); }
   std::span<float> moment(int moment, std::size_t index) { return Section(1 + moment, index); }
   int moments() const { return moments_; }
+
+  // Early stopping: the parameters as they were best so far. REQUIRES: keeps_best().
+  bool keeps_best() const { return keeps_best_; }
+  void KeepAsBest();
+  void ReturnToBest();
 
   // The parameter of that name; empty if there is none.
   std::span<float> Find(std::string_view name);
@@ -73,9 +81,11 @@ class TrainingState {
 
  private:
   std::span<float> Section(int which, std::size_t index);
+  int sections() const { return 1 + moments_ + (keeps_best_ ? 1 : 0); }
 
   std::vector<Trainable> trainables_;
   int moments_;
+  bool keeps_best_;
   std::vector<std::int64_t> offsets_;  // Of each tensor in a section, in elements.
   std::int64_t section_ = 0;           // Elements of a section.
   Tensor block_;
