@@ -1,32 +1,54 @@
 // When to save: as seldom as the promise allows. A kill may cost `max_loss_seconds`
-// of work; a save costs what saves have cost so far. It also says when to stop so
-// that a last save still fits before a deadline.
+// of work, the save it interrupts included; rests between steps are no work. It also
+// says when to stop so that a last save still fits before a deadline.
 //
-// Threads: one at a time. No clock: times are given, in monotonic seconds.
+// The next step and save are taken to be at most 1.25 times as long as the slowest of
+// the last 16; one that is longer than that may break the promise by what it is longer.
+// Threads: one at a time. No clock: times are given.
 
 #pragma once
+
+#include <array>
+#include <cstddef>
 
 namespace attune {
 
 class Cadence {
  public:
+  // Seconds. 0: save after every step.
   explicit Cadence(double max_loss_seconds);
 
-  void Began(double now);                    // Nothing unsaved.
-  void Stepped(double now, double seconds);  // A step that took so long ended.
-  void Saved(double now, double seconds);    // A save that took so long ended.
+  void Began();                  // Nothing unsaved. What was measured is kept.
+  void Stepped(double seconds);  // A step (with its test, if any) that took so long ended.
+  void Saved(double seconds);    // A save that took so long ended.
 
-  // Whether one more step and a save would leave more than the promise unsaved.
-  bool IsDue(double now) const;
-  // Whether one more step and a save may end after `deadline`.
+  // Whether one more step and a save might leave more than the promise unsaved. Never
+  // when nothing is.
+  bool IsDue() const;
+  // Whether one more step and a save might end after `deadline`, monotonic seconds;
+  // infinity: none.
   bool MustStop(double now, double deadline) const;
 
-  // Upper estimates from what was measured: the slowest of late.
-  double step_seconds() const;
-  double save_seconds() const;
+  // Upper estimates from what was measured; a second each until then.
+  double step_seconds() const { return steps_.Estimate(); }
+  double save_seconds() const { return saves_.Estimate(); }
+  double unsaved_seconds() const { return unsaved_seconds_; }
 
  private:
+  class Slowest {
+   public:
+    void Add(double seconds);
+    double Estimate() const;
+
+   private:
+    static constexpr std::size_t kOfLate = 16;
+    std::array<double, kOfLate> seconds_{};
+    std::size_t count_ = 0;
+  };
+
   double max_loss_seconds_;
+  double unsaved_seconds_ = 0;
+  Slowest steps_, saves_;
 };
 
 }  // namespace attune

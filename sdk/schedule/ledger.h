@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -60,11 +61,20 @@ struct LedgerRecord {
   bool operator==(const LedgerRecord&) const = default;
 };
 
-// Bytes as in docs/formats/ledger.md. Decoding takes nothing else: what it accepts
-// encodes to the same bytes.
-//
-//   kDataLoss  malformed
+// [a-z0-9._-], 1 to 64 characters.
+bool IsJobName(std::string_view name);
+
+// Bytes as in docs/formats/ledger.md, at most kMaxLedgerRecord. What a figure cannot be
+// (a negative count, a loss that is not finite) is written as the nearest it can, not
+// finite ones as 0.
+// REQUIRES: a job name as above; enumerators that have a name.
 std::string EncodeLedgerRecord(const LedgerRecord& record);
+inline constexpr std::size_t kMaxLedgerRecord = 210;
+
+// Takes nothing else: what it accepts encodes to the same bytes.
+//
+//   kDataLoss     malformed
+//   kUnsupported  of a later version
 Result<LedgerRecord> DecodeLedgerRecord(std::string_view bytes);
 
 // Where records are kept: sealed in a vault, or in memory for a simulation.
