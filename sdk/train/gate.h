@@ -2,10 +2,20 @@
 // losses, not models: a pure function of figures and a seed.
 //
 // A candidate is promoted when it wins over what serves and over the bare base on
-// the user's held-out examples, by a paired bootstrap over examples, and loses no
-// more than a bound on the anchor set that ships with the base. A candidate that
-// fails a check of its own (not finite, degenerate, slow, forgets, memorises) is
-// rejected; one that is merely not better is kept back.
+// the user's held-out examples, and loses no more than a bound on the anchor set that
+// ships with the base. A candidate that fails a check of its own (not finite,
+// degenerate, slow, forgets, memorises) is rejected; one that is merely not better is
+// kept back.
+//
+// Each figure is a ratio of sums over examples, and its bound that of a paired,
+// studentised bootstrap: examples are drawn again with replacement, and the deviation
+// of the ratio is counted in its own standard errors (Efron and Tibshirani, "An
+// introduction to the bootstrap", 12.5), which keeps its level for the few dozen
+// skewed examples that a user has, where plain percentiles promise too much. The
+// burden of proof lies with the candidate throughout: both wins by their lower bounds,
+// forgetting by its upper one.
+// A candidate must win twice, so no correction for two comparisons is due. Nights are
+// another matter: docs/internals/gate.md.
 // Threads: pure functions.
 
 #pragma once
@@ -23,38 +33,17 @@ struct ExampleLoss {
   std::int64_t tokens = 0;
 };
 
-// What probes found; defaults pass.
-struct Probes {
-  bool finite = true;
-  bool degenerate = false;
-  double slowdown = 1;  // Seconds a token over the bare base's.
-  double exposure = 0;  // Bits; see train/canary.h.
-};
-
 struct GateInput {
-  // Equal lengths, the same examples in the same order. `serving` is `base` where
-  // no adapter serves.
+  // Equal lengths, the same examples in the same order; those without a token do not
+  // count. `serving` is `base` where no adapter serves. A serving adapter whose losses
+  // are not finite loses to any.
   std::span<const ExampleLoss> candidate, serving, base;
   // Of the anchor set; may be empty: then forgetting is not known, and not judged.
   std::span<const ExampleLoss> anchor_candidate, anchor_base;
   Probes probes;
 };
 
-struct GateDecision {
-  GateVerdict verdict = GateVerdict::kKeep;
-  GateReason reason = GateReason::kTooFewExamples;
-  std::int64_t examples = 0, anchors = 0;
-  // Nats per token.
-  double candidate_loss = 0, serving_loss = 0, base_loss = 0;
-  // Relative gain over what serves and over the base, and the lower end of its
-  // one-sided confidence interval.
-  double gain_over_serving = 0, gain_over_serving_low = 0;
-  double gain_over_base = 0, gain_over_base_low = 0;
-  double anchor_change = 0;  // Relative; positive is forgetting.
-  Probes probes;
-};
-
-// REQUIRES: lengths as above.
+// REQUIRES: lengths as above; Check(options) is OK.
 GateDecision JudgeCandidate(const GateInput& input, const GateOptions& options, std::uint64_t seed);
 
 }  // namespace attune
