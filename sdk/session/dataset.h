@@ -61,6 +61,8 @@ Result<Dataset> ParseDataset(std::string_view bytes, const std::string& name);
 struct DatasetSplit {
   std::vector<Message> train;
   std::vector<Message> held_out;
+  std::vector<Message> stopping{};   // For early stopping; see session/splits.h.
+  std::int64_t near_duplicates = 0;  // Left out, for they are like an earlier one.
 };
 DatasetSplit SplitByTime(Dataset dataset, double fraction);
 
