@@ -58,15 +58,23 @@ Budget BudgetLeft(const JobState& job) {
           Left(used.energy_joules, run.energy_joules, today.energy_joules, day.energy_joules)};
 }
 
-bool IsOverdue(const JobState& job, const Now& now) {
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
+
+std::int64_t OverdueFrom(const JobState& job, const Now& now) {
   const JobHistory& history = job.history;
-  const std::int64_t since = std::max(history.first_seen, history.last_finished);
-  if (!(job.policy->deadline_seconds > 0) || since == 0) return false;
-  return now.unix_seconds - Past(since, now) >= Seconds(job.policy->deadline_seconds);
+  const std::int64_t since =
+      history.last_finished != 0 ? history.last_finished : history.first_seen;
+  if (!(job.policy->deadline_seconds > 0) || since == 0) return kNever;
+  return Past(since, now) + Seconds(job.policy->deadline_seconds);
+}
+
+bool IsOverdue(const JobState& job, const Now& now) {
+  return now.unix_seconds >= OverdueFrom(job, now);
 }
 
 bool IsNeglected(const JobState& job, const Now& now) {
-  const std::int64_t since = std::max(job.history.first_seen, job.history.last_started);
+  const JobHistory& history = job.history;
+  const std::int64_t since = history.last_started != 0 ? history.last_started : history.first_seen;
   return since != 0 && now.unix_seconds - Past(since, now) >= kNeglectSeconds;
 }
 
@@ -103,9 +111,10 @@ std::array<TimeBound, 6> TimeBounds(const JobState& job, const Now& now, std::ui
     const double wait = BackoffSeconds(policy, history.failures_in_a_row, seed);
     bounds[2] = {Reason::kBackingOff, Past(history.last_failed, now) + Seconds(wait)};
   }
-  if (IsFresh(job) && history.last_finished != 0 && !IsOverdue(job, now)) {
-    bounds[3] = {Reason::kTooSoon,
-                 Past(history.last_finished, now) + Seconds(policy.min_interval_seconds)};
+  if (IsFresh(job) && history.last_finished != 0) {
+    const std::int64_t end =
+        Past(history.last_finished, now) + Seconds(policy.min_interval_seconds);
+    bounds[3] = {Reason::kTooSoon, std::min(end, OverdueFrom(job, now))};
   }
   if (Spent(history.used_today, policy.per_day) ||
       (history.day_spent && IsLimited(policy.per_day))) {
@@ -118,6 +127,12 @@ std::array<TimeBound, 6> TimeBounds(const JobState& job, const Now& now, std::ui
   return bounds;
 }
 
+// The first time in a window from `time` on, at most a week ahead.
+std::int64_t FirstChance(const JobState& job, std::int64_t time, const Now& now) {
+  const std::int64_t latest = now.unix_seconds + kMaxWaitSeconds;
+  return std::min(NextOpen(job.policy->windows, time, now.utc_offset_seconds), latest);
+}
+
 // The first bound in force, and when all of them have passed: asking earlier would
 // only be told of the next one.
 TimeBound TimeBlocker(const JobState& job, const Now& now, std::uint64_t seed) {
@@ -128,8 +143,7 @@ TimeBound TimeBlocker(const JobState& job, const Now& now, std::uint64_t seed) {
     if (blocker.reason == Reason::kNone) blocker.reason = bound.reason;
     clear = std::max(clear, bound.until);
   }
-  clear = NextOpen(job.policy->windows, clear, now.utc_offset_seconds);
-  blocker.until = std::min(clear, now.unix_seconds + kMaxWaitSeconds);
+  blocker.until = FirstChance(job, clear, now);
   return blocker;
 }
 
@@ -144,12 +158,15 @@ bool AwaitsAnother(const JobState& job, std::span<const JobState> jobs) {
   return !std::all_of(job.policy->after.begin(), job.policy->after.end(), has_finished_since);
 }
 
-Reason WorkBlocker(const JobState& job, std::span<const JobState> jobs, const Now& now) {
-  if (!IsFresh(job)) return Reason::kNone;
-  if (AwaitsAnother(job, jobs)) return Reason::kDependency;
-  std::int64_t examples = job.policy->min_new_examples;
-  if (IsOverdue(job, now)) examples = std::min<std::int64_t>(examples, 1);
-  return job.history.new_examples < examples ? Reason::kFewExamples : Reason::kNone;
+TimeBound WorkBlocker(const JobState& job, std::span<const JobState> jobs, const Now& now) {
+  if (!IsFresh(job)) return {};
+  if (AwaitsAnother(job, jobs)) return {Reason::kDependency, 0};
+  const std::int64_t examples = job.history.new_examples;
+  if (examples >= job.policy->min_new_examples) return {};
+  if (examples < 1) return {Reason::kFewExamples, 0};
+  const std::int64_t overdue = OverdueFrom(job, now);
+  if (overdue <= now.unix_seconds) return {};
+  return {Reason::kFewExamples, overdue == kNever ? 0 : FirstChance(job, overdue, now)};
 }
 
 // What is scarce for longest comes first: it is what somebody has to do something
@@ -191,8 +208,9 @@ TimeBound Blocker(const JobState& job, std::span<const JobState> jobs, const Dev
   if (!job.policy->enabled) return {Reason::kDisabled, 0};
   const TimeBound time = TimeBlocker(job, now, seed);
   if (time.reason != Reason::kNone) return time;
-  Reason reason = WorkBlocker(job, jobs, now);
-  if (reason == Reason::kNone) reason = ResourceBlocker(job, facts);
+  const TimeBound work = WorkBlocker(job, jobs, now);
+  if (work.reason != Reason::kNone) return work;
+  Reason reason = ResourceBlocker(job, facts);
   if (reason == Reason::kNone) reason = DeviceBlocker(job, facts);
   return {reason, 0};
 }
