@@ -29,6 +29,8 @@ const char* RoleName(Role role) {
       return "examples";
     case Role::kSliceKey:
       return "slice key";
+    case Role::kLedger:
+      return "ledger";
   }
   return "unknown role";
 }

@@ -18,6 +18,7 @@ enum class Role : std::uint8_t {
   kAdapter = 3,
   kExamples = 4,
   kSliceKey = 5,
+  kLedger = 6,
 };
 // "checkpoint".
 const char* RoleName(Role role);

@@ -51,7 +51,7 @@ const SegmentEntry* FindSegment(const Manifest& manifest, std::uint64_t file) {
 // No file, or no record in it that opens.
 bool IsLost(const Result<SegmentReport>& report) {
   if (!report.ok()) return report.status().code() == StatusCode::kNotFound;
-  return report->examples == 0 && report->damaged + report->torn > 0;
+  return report->records == 0 && report->damaged + report->torn > 0;
 }
 
 }  // namespace
@@ -173,8 +173,10 @@ Result<ExampleStore::Visited> ExampleStore::Impl::Visit(
     if (next == nullptr) break;
     const SegmentEntry segment = *next;  // Reading may replace the manifest.
     id = segment.first_id + 1;
+    std::uint64_t last_id = segment.last_id;
     if (!Touches(ranges, segment)) continue;
     const auto take = [&](const StoredExample& stored) {
+      last_id = std::max(last_id, stored.id);
       if (!Covers(ranges, stored.id)) return true;
       ++visited.examples;
       wanted = visit(stored);
@@ -185,7 +187,7 @@ Result<ExampleStore::Visited> ExampleStore::Impl::Visit(
       id = segment.first_id;  // What has taken its place begins there or later.
       continue;
     }
-    id = std::max(id, std::max(report->last_id, segment.last_id) + 1);
+    id = std::max(id, last_id + 1);
     visited.damaged += report->damaged;
     visited.torn = visited.torn || report->torn > 0;
   }
@@ -195,7 +197,7 @@ Result<ExampleStore::Visited> ExampleStore::Impl::Visit(
 // As in the manifest, with what is known of the open one filled in.
 std::vector<SegmentEntry> ExampleStore::Impl::KnownSegments() const {
   std::vector<SegmentEntry> segments = vault_.manifest().segments;
-  const OpenSegment* open = writer_.open();
+  const ExampleSegment* open = writer_.open();
   for (SegmentEntry& segment : segments) {
     if (open == nullptr || segment.file != open->entry().file) continue;
     segment.bytes = open->size();

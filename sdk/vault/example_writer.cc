@@ -4,20 +4,11 @@
 #include <string>
 #include <utility>
 
-#include "vault/bytes.h"
 #include "vault/example_record.h"
-#include "vault/segment_reader.h"
+#include "vault/open_segment.h"
 
 namespace attune {
 namespace {
-
-// Of a constant list, a constant entry; null if none is open.
-template <typename Segments>
-auto* FindOpen(Segments& segments) {
-  const auto found = std::find_if(segments.begin(), segments.end(),
-                                  [](const SegmentEntry& segment) { return !segment.closed; });
-  return found == segments.end() ? nullptr : &*found;
-}
 
 // The last there is, for the day's older ones lie under the same.
 std::uint64_t SliceOfDay(const Manifest& manifest, std::int64_t day) {
@@ -30,11 +21,6 @@ std::uint64_t SliceOfDay(const Manifest& manifest, std::int64_t day) {
 
 }  // namespace
 
-std::int64_t DayOf(std::int64_t unix_seconds) {
-  constexpr std::int64_t kDay = 24 * 60 * 60;
-  return unix_seconds / kDay - (unix_seconds % kDay < 0 ? 1 : 0);
-}
-
 Status ExampleWriter::Follow(const Manifest& manifest) {
   const SegmentEntry* entry = FindOpen(manifest.segments);
   if (entry == nullptr) {
@@ -43,7 +29,7 @@ Status ExampleWriter::Follow(const Manifest& manifest) {
   }
   if (open_ != nullptr && open_->entry() == *entry) return open_->CatchUp();
   open_.reset();
-  ATTUNE_ASSIGN_OR_RETURN(open_, OpenSegment::Open(vault_, *entry));
+  ATTUNE_ASSIGN_OR_RETURN(open_, ExampleSegment::Open(vault_, *entry));
   return OkStatus();
 }
 
@@ -135,22 +121,15 @@ Status ExampleWriter::Begin(Vault::Transaction& transaction, std::string_view pl
   entry.slice = candidate.slice;
   entry.day = candidate.day;
   entry.first_id = candidate.stored.id;
-  std::string bytes = SegmentHeader(entry);
-  ATTUNE_RETURN_IF_ERROR(AppendFrame({.crypto = vault_.ports().crypto,
-                                      .vault = vault_.id(),
-                                      .file = entry.file,
-                                      .key = key.bytes()},
-                                     0, plaintext, &bytes));
-  const ByteSpan parts[] = {AsBytes(bytes)};
-  ATTUNE_RETURN_IF_ERROR(transaction.Write(Role::kExamples, entry.file, parts));
+  ATTUNE_ASSIGN_OR_RETURN(auto segment, OpenSegment::Begin(vault_, transaction, Role::kExamples,
+                                                           entry, std::move(key), plaintext));
   manifest.segments.push_back(entry);
   manifest.next_example = entry.first_id + 1;
   Reset();
   ATTUNE_RETURN_IF_ERROR(transaction.Commit());
   began_day_ = first_of_day;
   // It is stored: what fails from here on is read again by the next Follow().
-  auto begun =
-      OpenSegment::Begin(vault_, entry, std::move(key), bytes.size(), candidate.stored.example);
+  auto begun = ExampleSegment::Begin(vault_, entry, std::move(segment), candidate.stored.example);
   if (begun.ok()) open_ = *std::move(begun);
   return OkStatus();
 }

@@ -12,7 +12,7 @@
 #include "attune/example.h"
 #include "attune/status.h"
 #include "vault/duplicates.h"
-#include "vault/open_segment.h"
+#include "vault/example_segment.h"
 #include "vault/vault.h"
 
 namespace attune {
@@ -25,7 +25,7 @@ class ExampleWriter {
   // Reads what other processes have begun and appended since. Needs no lock.
   Status Follow(const Manifest& manifest);
   // As of the last Follow(); null if no segment is open.
-  const OpenSegment* open() const { return open_.get(); }
+  const ExampleSegment* open() const { return open_.get(); }
 
   // Stores an example that was admitted. 0 duplicates: any number.
   Result<Recorded> Record(const Example& example, std::int64_t max_duplicates);
@@ -52,12 +52,9 @@ class ExampleWriter {
   Status Begin(Vault::Transaction& transaction, std::string_view plaintext, Candidate candidate);
 
   Vault& vault_;
-  std::unique_ptr<OpenSegment> open_;
+  std::unique_ptr<ExampleSegment> open_;
   DuplicateIndex duplicates_;
   bool began_day_ = false;
 };
-
-// Days since 1970-01-01 UTC.
-std::int64_t DayOf(std::int64_t unix_seconds);
 
 }  // namespace attune

@@ -11,10 +11,11 @@ namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
 constexpr std::size_t kIdDigits = 16;
-constexpr std::array<std::pair<Role, std::string_view>, 3> kExtensions = {
+constexpr std::array<std::pair<Role, std::string_view>, 4> kExtensions = {
     {{Role::kCheckpoint, ".checkpoint"},
      {Role::kAdapter, ".adapter"},
-     {Role::kExamples, ".examples"}}};
+     {Role::kExamples, ".examples"},
+     {Role::kLedger, ".ledger"}}};
 
 }  // namespace
 

@@ -39,7 +39,7 @@ Result<DayKey> MakeDayKey(Vault& vault, Manifest* manifest) {
 class Rewriter {
  public:
   Rewriter(Vault& vault, const DayKey& day, SegmentEntry entry)
-      : vault_(vault), day_(day), entry_(entry), bytes_(SegmentHeader(entry)) {}
+      : vault_(vault), day_(day), entry_(entry), bytes_(SegmentHeader(Role::kExamples, entry)) {}
 
   Status Add(const StoredExample& stored) {
     const auto index = static_cast<std::uint32_t>(fingerprints_.size());

@@ -25,6 +25,8 @@ std::string_view LabelOf(Role role) {
       return "attune/v1/adapters";
     case Role::kExamples:
       return "attune/v1/examples";
+    case Role::kLedger:
+      return "attune/v1/ledger";
     case Role::kSliceKey:
       break;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/strings.h"
@@ -16,6 +17,9 @@ void ForEachFile(const Manifest& manifest, Visit visit) {
   for (const SegmentEntry& entry : manifest.segments) {
     visit("segment", Role::kExamples, entry.file, entry.slice);
   }
+  for (const SegmentFile& entry : manifest.ledger) {
+    visit("ledger", Role::kLedger, entry.file, entry.slice);
+  }
   for (const CheckpointEntry& entry : manifest.checkpoints) {
     visit("checkpoint", Role::kCheckpoint, entry.file, entry.slice);
   }
@@ -25,7 +29,8 @@ void ForEachFile(const Manifest& manifest, Visit visit) {
 }
 
 bool Seals(Role role) {
-  return role == Role::kCheckpoint || role == Role::kAdapter || role == Role::kExamples;
+  return role == Role::kCheckpoint || role == Role::kAdapter || role == Role::kExamples ||
+         role == Role::kLedger;
 }
 
 Status CheckCount(std::string_view what, std::size_t count, std::size_t limit) {
@@ -40,6 +45,9 @@ Status CheckCounts(const Manifest& manifest) {
       CheckCount("checkpoints", manifest.checkpoints.size(), kMaxManifestEntries));
   ATTUNE_RETURN_IF_ERROR(CheckCount("adapters", manifest.adapters.size(), kMaxManifestEntries));
   ATTUNE_RETURN_IF_ERROR(CheckCount("adapter lines", manifest.lines.size(), kMaxManifestEntries));
+  ATTUNE_RETURN_IF_ERROR(
+      CheckCount("segments of the ledger", manifest.ledger.size(), kMaxManifestEntries));
+  ATTUNE_RETURN_IF_ERROR(CheckCount("outcomes", manifest.outcomes.size(), kMaxManifestEntries));
   return CheckCount("quarantined files", manifest.quarantine.size(), kMaxQuarantined);
 }
 
@@ -132,6 +140,26 @@ Status CheckGenerations(const Manifest& manifest) {
   return OkStatus();
 }
 
+Status CheckOutcomes(const Manifest& manifest) {
+  std::set<std::tuple<std::string_view, BaseHash, std::uint64_t>> generations;
+  for (const OutcomeEntry& entry : manifest.outcomes) {
+    if (!IsAdapterName(entry.adapter)) {
+      return DataLoss(StrCat("manifest: outcome ", generations.size(), ": adapter name of ",
+                             entry.adapter.size(), " bytes, allowed [a-z0-9._-], 1 to ",
+                             kMaxAdapterName));
+    }
+    if (entry.accepted > entry.shown) {
+      return DataLoss(StrCat("manifest: adapter ", entry.adapter, ": generation ", entry.generation,
+                             ": ", entry.accepted, " accepted of ", entry.shown, " shown"));
+    }
+    if (!generations.insert({entry.adapter, entry.base, entry.generation}).second) {
+      return DataLoss(StrCat("manifest: adapter ", entry.adapter, ": outcomes of generation ",
+                             entry.generation, " twice"));
+    }
+  }
+  return OkStatus();
+}
+
 Status CheckQuarantine(const Manifest& manifest) {
   for (const QuarantinedFile& entry : manifest.quarantine) {
     const bool one_line = std::all_of(entry.reason.begin(), entry.reason.end(), [](char c) {
@@ -192,6 +220,11 @@ const AdapterEntry* Manifest::FindAdapter(std::string_view adapter, std::uint64_
   return found == adapters.end() ? nullptr : &*found;
 }
 
+std::int64_t DayOf(std::int64_t unix_seconds) {
+  constexpr std::int64_t kDay = 24 * 60 * 60;
+  return unix_seconds / kDay - (unix_seconds % kDay < 0 ? 1 : 0);
+}
+
 bool IsAdapterName(std::string_view name) {
   return !name.empty() && name.size() <= kMaxAdapterName &&
          name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789._-") == name.npos;
@@ -207,14 +240,19 @@ Status CheckManifest(const Manifest& manifest) {
   for (const AdapterEntry& entry : manifest.adapters) ATTUNE_RETURN_IF_ERROR(CheckStored(entry));
   ATTUNE_RETURN_IF_ERROR(CheckGenerations(manifest));
   ATTUNE_RETURN_IF_ERROR(CheckLines(manifest));
+  ATTUNE_RETURN_IF_ERROR(CheckOutcomes(manifest));
   return CheckQuarantine(manifest);
 }
 
-void DropUnusedSlices(Manifest* manifest) {
+void DropUnused(Manifest* manifest) {
   std::set<std::uint64_t> used;
   ForEachFile(*manifest,
               [&](const char*, Role, std::uint64_t, std::uint64_t slice) { used.insert(slice); });
   std::erase_if(manifest->slices, [&](const Slice& slice) { return !used.contains(slice.id); });
+  std::erase_if(manifest->outcomes, [&](const OutcomeEntry& entry) {
+    return entry.generation != 0 &&
+           manifest->FindAdapter(entry.adapter, entry.generation) == nullptr;
+  });
 }
 
 std::vector<IdRange> MergeRanges(std::vector<IdRange> ranges) {

@@ -17,8 +17,8 @@
 namespace attune {
 
 // A key of its own for what is dropped together: one day of examples, one
-// checkpoint, one adapter generation. Dropping the entry makes what it sealed
-// unreadable for ever.
+// checkpoint, one adapter generation, one segment of the ledger. Dropping the entry
+// makes what it sealed unreadable for ever.
 struct Slice {
   std::uint64_t id = 0;
   Role role = Role::kCheckpoint;
@@ -33,17 +33,22 @@ struct IdRange {
   bool operator==(const IdRange&) const = default;
 };
 
-struct SegmentEntry {
+// A file that records are appended to, one by one.
+struct SegmentFile {
   std::uint64_t file = 0;
   std::uint64_t slice = 0;
-  std::int64_t day = 0;  // Since 1970-01-01 UTC.
-  // A closed segment is never appended to; below holds for it alone, of an open
-  // one only `first_id` is known.
+  std::int64_t day = 0;  // On which it was begun, since 1970-01-01 UTC.
+  // A closed segment is never appended to; below holds for it alone.
   bool closed = false;
   std::uint64_t bytes = 0;
   std::uint64_t records = 0;
+  bool operator==(const SegmentFile&) const = default;
+};
+
+// Of examples, all of one day.
+struct SegmentEntry : SegmentFile {
   std::uint64_t first_id = 0;
-  std::uint64_t last_id = 0;
+  std::uint64_t last_id = 0;  // Of a closed one.
   bool operator==(const SegmentEntry&) const = default;
 };
 
@@ -83,6 +88,16 @@ struct AdapterLine {
   bool operator==(const AdapterLine&) const = default;
 };
 
+// What became of the suggestions that one generation made.
+struct OutcomeEntry {
+  std::string adapter;
+  BaseHash base{};
+  std::uint64_t generation = 0;  // 0: the bare base.
+  std::uint64_t shown = 0;
+  std::uint64_t accepted = 0;  // At most as many.
+  bool operator==(const OutcomeEntry&) const = default;
+};
+
 struct QuarantinedFile {
   std::uint64_t file = 0;
   Role role = Role::kCheckpoint;
@@ -101,6 +116,8 @@ struct Manifest {
   std::vector<AdapterEntry> adapters;        // Oldest first.
   std::vector<AdapterLine> lines;
   std::vector<QuarantinedFile> quarantine;
+  std::vector<SegmentFile> ledger;  // In the order they were begun.
+  std::vector<OutcomeEntry> outcomes;
 
   // Null if there is none.
   const Slice* FindSlice(std::uint64_t id) const;
@@ -120,6 +137,9 @@ inline constexpr std::size_t kMaxQuarantineReason = 256;
 // A sealed message of a 32-byte key.
 inline constexpr std::size_t kWrappedKeyBytes = 104;
 
+// Days since 1970-01-01 UTC.
+std::int64_t DayOf(std::int64_t unix_seconds);
+
 // [a-z0-9._-], 1 to kMaxAdapterName characters.
 bool IsAdapterName(std::string_view name);
 
@@ -129,8 +149,9 @@ bool IsAdapterName(std::string_view name);
 //   kDataLoss  it does not, with the place and both numbers
 Status CheckManifest(const Manifest& manifest);
 
-// Drops the slices that no file lies under.
-void DropUnusedSlices(Manifest* manifest);
+// Drops the slices that no file lies under, and the outcomes of generations that are
+// no more.
+void DropUnused(Manifest* manifest);
 
 // REQUIRES: CheckManifest().
 std::string EncodeManifest(const Manifest& manifest);

@@ -13,15 +13,20 @@ namespace attune {
 
 namespace {
 
-constexpr std::uint16_t kManifestVersion = 1;
+// The second has lists that the first had not, at its end. What can be written as the
+// first is, so that builds that know no other go on reading it.
+constexpr std::uint16_t kFirstVersion = 1;
+constexpr std::uint16_t kManifestVersion = 2;
 
 // The least that one entry takes, to hold a count against the bytes there are.
 constexpr std::size_t kSliceBytes = 8 + 1 + kWrappedKeyBytes;
-constexpr std::size_t kSegmentBytes = 7 * 8 + 1;
+constexpr std::size_t kSegmentFileBytes = 5 * 8 + 1;
+constexpr std::size_t kSegmentBytes = kSegmentFileBytes + 16;
 constexpr std::size_t kRangeBytes = 16;
 constexpr std::size_t kStoredBytes = 3 * 8 + 1 + 32 + 8 + 1 + 4;
 constexpr std::size_t kLineBytes = 1 + 3 * 8;
 constexpr std::size_t kQuarantinedBytes = 8 + 1 + 8 + 2;
+constexpr std::size_t kOutcomeBytes = 1 + 32 + 3 * 8;
 
 void Write(ByteWriter* out, const Slice& slice) {
   out->Number(slice.id);
@@ -29,13 +34,17 @@ void Write(ByteWriter* out, const Slice& slice) {
   out->Bytes(slice.wrapped_key);
 }
 
-void Write(ByteWriter* out, const SegmentEntry& entry) {
+void Write(ByteWriter* out, const SegmentFile& entry) {
   out->Number(entry.file);
   out->Number(entry.slice);
   out->Number(static_cast<std::uint64_t>(entry.day));
   out->Number(std::uint8_t{entry.closed});
   out->Number(entry.bytes);
   out->Number(entry.records);
+}
+
+void Write(ByteWriter* out, const SegmentEntry& entry) {
+  Write(out, static_cast<const SegmentFile&>(entry));
   out->Number(entry.first_id);
   out->Number(entry.last_id);
 }
@@ -81,6 +90,18 @@ void Write(ByteWriter* out, const QuarantinedFile& entry) {
   out->Counted<std::uint16_t>(entry.reason);
 }
 
+void Write(ByteWriter* out, const OutcomeEntry& entry) {
+  out->Counted<std::uint8_t>(entry.adapter);
+  out->Bytes(AsText(entry.base));
+  out->Number(entry.generation);
+  out->Number(entry.shown);
+  out->Number(entry.accepted);
+}
+
+bool NeedsSecondVersion(const Manifest& manifest) {
+  return !manifest.ledger.empty() || !manifest.outcomes.empty();
+}
+
 template <typename Entry>
 void WriteList(ByteWriter* out, const std::vector<Entry>& entries) {
   out->Number(static_cast<std::uint32_t>(entries.size()));
@@ -116,16 +137,26 @@ Status Read(ByteReader* in, Slice* slice) {
   return OkStatus();
 }
 
-Status Read(ByteReader* in, SegmentEntry* entry) {
+Status Read(ByteReader* in, SegmentFile* entry) {
   entry->file = in->Number<std::uint64_t>();
   entry->slice = in->Number<std::uint64_t>();
   entry->day = static_cast<std::int64_t>(in->Number<std::uint64_t>());
   ATTUNE_RETURN_IF_ERROR(ReadFlag(in, &entry->closed));
   entry->bytes = in->Number<std::uint64_t>();
   entry->records = in->Number<std::uint64_t>();
+  return OkStatus();
+}
+
+Status Read(ByteReader* in, SegmentEntry* entry) {
+  ATTUNE_RETURN_IF_ERROR(Read(in, static_cast<SegmentFile*>(entry)));
   entry->first_id = in->Number<std::uint64_t>();
   entry->last_id = in->Number<std::uint64_t>();
   return OkStatus();
+}
+
+void ReadHash(ByteReader* in, BaseHash* hash) {
+  const std::string_view bytes = in->Bytes(hash->size());
+  if (!bytes.empty()) std::memcpy(hash->data(), bytes.data(), bytes.size());
 }
 
 Status ReadStored(ByteReader* in, StoredFile* file) {
@@ -133,8 +164,7 @@ Status ReadStored(ByteReader* in, StoredFile* file) {
   file->slice = in->Number<std::uint64_t>();
   file->bytes = in->Number<std::uint64_t>();
   file->adapter = in->Counted<std::uint8_t>();
-  const std::string_view base = in->Bytes(file->base.size());
-  if (!base.empty()) std::memcpy(file->base.data(), base.data(), base.size());
+  ReadHash(in, &file->base);
   file->created = static_cast<std::int64_t>(in->Number<std::uint64_t>());
   ATTUNE_RETURN_IF_ERROR(ReadFlag(in, &file->tainted));
   std::size_t ranges = 0;
@@ -176,6 +206,15 @@ Status Read(ByteReader* in, QuarantinedFile* entry) {
   return OkStatus();
 }
 
+Status Read(ByteReader* in, OutcomeEntry* entry) {
+  entry->adapter = in->Counted<std::uint8_t>();
+  ReadHash(in, &entry->base);
+  entry->generation = in->Number<std::uint64_t>();
+  entry->shown = in->Number<std::uint64_t>();
+  entry->accepted = in->Number<std::uint64_t>();
+  return OkStatus();
+}
+
 template <typename Entry>
 Status ReadList(ByteReader* in, std::size_t least, std::vector<Entry>* entries,
                 std::size_t limit = kMaxManifestEntries) {
@@ -194,7 +233,8 @@ Status ReadList(ByteReader* in, std::size_t least, std::vector<Entry>* entries,
 std::string EncodeManifest(const Manifest& manifest) {
   std::string bytes;
   ByteWriter out(&bytes);
-  out.Number(kManifestVersion);
+  const bool second = NeedsSecondVersion(manifest);
+  out.Number(second ? kManifestVersion : kFirstVersion);
   out.Number(manifest.generation);
   out.Number(manifest.next_example);
   out.Number(manifest.next_slice);
@@ -204,6 +244,9 @@ std::string EncodeManifest(const Manifest& manifest) {
   WriteList(&out, manifest.adapters);
   WriteList(&out, manifest.lines);
   WriteList(&out, manifest.quarantine);
+  if (!second) return bytes;
+  WriteList(&out, manifest.ledger);
+  WriteList(&out, manifest.outcomes);
   return bytes;
 }
 
@@ -214,8 +257,8 @@ Result<Manifest> DecodeManifest(std::string_view bytes) {
     return Unsupported(
         StrCat("manifest: version ", version, ", this build reads ", kManifestVersion));
   }
-  if (in.ok() && version < kManifestVersion) {
-    return DataLoss(StrCat("manifest: version ", version, ", the first is ", kManifestVersion));
+  if (in.ok() && version < kFirstVersion) {
+    return DataLoss(StrCat("manifest: version ", version, ", the first is ", kFirstVersion));
   }
   Manifest manifest;
   manifest.generation = in.Number<std::uint64_t>();
@@ -227,6 +270,10 @@ Result<Manifest> DecodeManifest(std::string_view bytes) {
   ATTUNE_RETURN_IF_ERROR(ReadList(&in, kStoredBytes + 9, &manifest.adapters));
   ATTUNE_RETURN_IF_ERROR(ReadList(&in, kLineBytes, &manifest.lines));
   ATTUNE_RETURN_IF_ERROR(ReadList(&in, kQuarantinedBytes, &manifest.quarantine, kMaxQuarantined));
+  if (version > kFirstVersion) {
+    ATTUNE_RETURN_IF_ERROR(ReadList(&in, kSegmentFileBytes, &manifest.ledger));
+    ATTUNE_RETURN_IF_ERROR(ReadList(&in, kOutcomeBytes, &manifest.outcomes));
+  }
   if (!in.ok()) {
     return DataLoss(StrCat("manifest: ends at byte ", bytes.size(),
                            ", inside an entry that began"
@@ -236,6 +283,10 @@ Result<Manifest> DecodeManifest(std::string_view bytes) {
   if (in.remaining() != 0) {
     return DataLoss(
         StrCat("manifest: ", bytes.size(), " bytes, the last entry ends at ", in.position()));
+  }
+  if (version > kFirstVersion && !NeedsSecondVersion(manifest)) {
+    return DataLoss(StrCat("manifest: version ", version, ", but nothing that version ",
+                           kFirstVersion, " has not"));
   }
   ATTUNE_RETURN_IF_ERROR(CheckManifest(manifest));
   return manifest;

@@ -1,74 +1,76 @@
 // The segment that records are appended to, as far as this process has read it.
 // Other processes append too: CatchUp() under the vault's lock, then Append().
 //
+// Durability: a record that was appended survives a kill and a power failure.
 // Threads: as Vault.
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <string_view>
-#include <vector>
 
-#include "attune/example.h"
 #include "attune/status.h"
-#include "vault/duplicates.h"
+#include "base/function_ref.h"
 #include "vault/segment.h"
 #include "vault/vault.h"
 
 namespace attune {
 
+// Of a manifest's list the one that is open, or null; of a constant list a constant
+// one.
+template <typename Segments>
+auto* FindOpen(Segments& segments) {
+  const auto found = std::find_if(segments.begin(), segments.end(),
+                                  [](const SegmentFile& segment) { return !segment.closed; });
+  return found == segments.end() ? nullptr : &*found;
+}
+
 class OpenSegment {
  public:
-  // Reads what there is. A file that is not there is like one without a record.
-  static Result<std::unique_ptr<OpenSegment>> Open(Vault& vault, const SegmentEntry& entry);
-  // One that was just begun, with its first record.
-  static Result<std::unique_ptr<OpenSegment>> Begin(Vault& vault, const SegmentEntry& entry,
-                                                    Secret key, std::uint64_t size,
-                                                    const Example& first);
+  // One of which nothing was read yet.
+  OpenSegment(Vault& vault, Role role, const SegmentFile& entry, Secret key);
+  // Writes a new one with its first record. It takes place when the manifest that
+  // names it is committed.
+  static Result<std::unique_ptr<OpenSegment>> Begin(Vault& vault, Vault::Transaction& transaction,
+                                                    Role role, const SegmentFile& entry, Secret key,
+                                                    std::string_view first);
 
-  // Reads what was appended since. Needs no lock: what is not yet whole is left for
-  // the next time.
-  Status CatchUp();
+  // Gives what was appended since to `visit`. Needs no lock: what is not yet whole is
+  // left for the next time. A file that is not there is like one without a record.
+  Status CatchUp(FunctionRef<void(std::uint32_t index, std::string_view plaintext)> visit);
 
-  const SegmentEntry& entry() const { return entry_; }
+  std::uint64_t file() const { return entry_.file; }
   ByteSpan key() const { return key_.bytes(); }
-  ByteSpan fingerprint_key() const { return fingerprint_key_.bytes(); }
   std::uint64_t size() const { return size_; }  // Of the file.
-  std::uint64_t examples() const { return examples_; }
-  std::uint64_t last_id() const { return last_id_; }
-  std::int64_t Count(Fingerprint fingerprint) const;
-
+  std::uint32_t next_index() const { return scan_.next_index; }
+  // Every byte of it opens, from the first record on.
+  bool IsWhole() const;
   // Whether a record of so many bytes may follow. Not where any byte before it does
-  // not open, so that ids go up one by one, nor after a footer.
+  // not open, nor after a footer.
   bool HasRoomFor(std::uint64_t plaintext) const;
 
   // Appends the record with next_index() and syncs. After an error nothing may be
   // appended any more.
-  Status Append(std::string_view plaintext, std::uint64_t id, Fingerprint fingerprint);
+  Status Append(std::string_view plaintext);
+  // What else a closed segment ends in, if it can be appended.
+  void AppendFooter(std::string_view plaintext);
 
-  // Appends the footer, if it can, and says how far the segment is good.
-  SegmentEntry Close();
-
-  // No id below was given out by this segment.
-  std::uint64_t FreeId() const;
+  // How far it is good.
+  SegmentFile Closed() const;
 
  private:
-  OpenSegment(Vault& vault, const SegmentEntry& entry, Secret key, Secret fingerprint_key);
-  Status ReadFrom(std::uint64_t offset, std::uint64_t size);
-  Status AppendBytes(std::string_view bytes);
-  bool IsWhole() const { return !failed_ && size_ == scan_.end; }
+  Status AppendFrameOf(std::uint32_t index, std::string_view plaintext);
   SegmentKey segment_key() const;
 
   Vault& vault_;
-  SegmentEntry entry_;
-  Secret key_, fingerprint_key_;
+  const Role role_;
+  const SegmentFile entry_;
+  const Secret key_;
   std::unique_ptr<WritableFile> file_;  // Kept open between records.
   SegmentScan scan_;
   std::uint64_t size_ = 0;
-  std::uint64_t examples_ = 0;
-  std::uint64_t last_id_ = 0;
-  std::vector<Fingerprint> fingerprints_;  // By index.
   bool failed_ = false;
 };
 

@@ -35,7 +35,7 @@ std::optional<FrameHeader> HeaderAt(std::string_view bytes) {
 
 std::string ContextOf(const SegmentKey& segment, std::uint32_t index) {
   SealContext context;
-  context.role = Role::kExamples;
+  context.role = segment.role;
   context.vault = segment.vault;
   context.generation = segment.file;
   context.index = index;

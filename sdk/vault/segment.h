@@ -1,4 +1,4 @@
-// The bytes of a segment of examples:
+// The bytes of a segment of examples or of the ledger:
 //
 //   segment = clear header | frame...      frame = u32 length | u32 index | message
 //
@@ -37,6 +37,7 @@ inline constexpr std::uint32_t kFooterIndex = 0xFFFFFFFF;
 struct SegmentKey {
   Crypto* crypto = nullptr;
   VaultId vault{};
+  Role role = Role::kExamples;
   std::uint64_t file = 0;
   ByteSpan key;
 };

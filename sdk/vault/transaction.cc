@@ -17,6 +17,7 @@ using NameSet = std::set<std::pair<Role, std::uint64_t>>;
 NameSet NamesOf(const Manifest& manifest) {
   NameSet names;
   for (const auto& entry : manifest.segments) names.insert({Role::kExamples, entry.file});
+  for (const auto& entry : manifest.ledger) names.insert({Role::kLedger, entry.file});
   for (const auto& entry : manifest.checkpoints) names.insert({Role::kCheckpoint, entry.file});
   for (const auto& entry : manifest.adapters) names.insert({Role::kAdapter, entry.file});
   return names;
@@ -122,7 +123,7 @@ Result<std::uint64_t> Vault::Transaction::NewFile() {
     ATTUNE_RETURN_IF_ERROR(
         vault_.ports_.crypto->Random(std::as_writable_bytes(std::span(&file, 1))));
     bool taken = file == 0;
-    for (const Role role : {Role::kCheckpoint, Role::kAdapter, Role::kExamples}) {
+    for (const Role role : {Role::kCheckpoint, Role::kAdapter, Role::kExamples, Role::kLedger}) {
       taken = taken || vault_.ports_.files->Exists(vault_.PathOf(role, file));
     }
     if (!taken) return file;
@@ -142,6 +143,7 @@ Status Vault::Transaction::Quarantine(Role role, std::uint64_t file, std::string
   const auto is_it = [&](const auto& entry) { return entry.file == file; };
   std::size_t taken = 0;
   if (role == Role::kExamples) taken = std::erase_if(next.segments, is_it);
+  if (role == Role::kLedger) taken = std::erase_if(next.ledger, is_it);
   if (role == Role::kCheckpoint) taken = std::erase_if(next.checkpoints, is_it);
   if (role == Role::kAdapter) taken = std::erase_if(next.adapters, is_it);
   if (taken == 0) return NotFound(StrCat(FormatFileName(role, file), ": not in the manifest"));
@@ -168,7 +170,7 @@ Status Vault::Transaction::Publish(bool under_new_key) {
   Manifest before = vault_.state_->manifest;
   Manifest next = manifest();
   next.generation = before.generation + 1;
-  DropUnusedSlices(&next);
+  DropUnused(&next);
   if (Status valid = CheckManifest(next); !valid.ok()) return InvalidArgument(valid.message());
   // The names of the new files, before anything that names them.
   if (!written_.empty()) {

@@ -197,7 +197,7 @@ class Vault {
   void Sweep();
   void Discard(const FileName& name);
   Result<std::string> ReadFile(const VaultFile& file, std::uint64_t limit);
-  Status CheckSegment(const SegmentEntry& entry);
+  Status CheckSegment(Role role, const SegmentFile& entry);
 
   VaultPorts ports_;
   VaultOptions options_;

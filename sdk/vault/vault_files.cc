@@ -3,8 +3,10 @@
 
 #include "base/strings.h"
 #include "vault/bytes.h"
+#include "vault/example_record.h"
 #include "vault/file_header.h"
 #include "vault/file_names.h"
+#include "vault/ledger_store.h"
 #include "vault/seal.h"
 #include "vault/segment_reader.h"
 #include "vault/vault.h"
@@ -38,9 +40,8 @@ VaultFile FileOf(Role role, const StoredFile& entry) {
           .adapter = entry.adapter};
 }
 
-VaultFile FileOf(const SegmentEntry& entry) {
-  return {
-      .role = Role::kExamples, .file = entry.file, .slice = entry.slice, .base = {}, .adapter = {}};
+VaultFile FileOf(Role role, const SegmentFile& entry) {
+  return {.role = role, .file = entry.file, .slice = entry.slice, .base = {}, .adapter = {}};
 }
 
 bool IsNamed(const Manifest& manifest, const VaultFile& file) {
@@ -54,8 +55,8 @@ bool IsNamed(const Manifest& manifest, const VaultFile& file) {
   };
   if (file.role == Role::kCheckpoint) return among(manifest.checkpoints);
   if (file.role == Role::kAdapter) return among(manifest.adapters);
-  return std::any_of(manifest.segments.begin(), manifest.segments.end(),
-                     [&](const SegmentEntry& entry) { return is_it(FileOf(entry)); });
+  if (file.role == Role::kLedger) return among(manifest.ledger);
+  return among(manifest.segments);
 }
 
 }  // namespace
@@ -112,16 +113,18 @@ Status Vault::Quarantine(Role role, std::uint64_t file, std::string_view reason)
 }
 
 // Every record of the segment.
-Status Vault::CheckSegment(const SegmentEntry& entry) {
-  const auto report = ReadSegment(*this, entry, [](const StoredExample&) { return true; });
-  const std::string name = FormatFileName(Role::kExamples, entry.file);
-  if (!report.ok()) {
-    return report.status().code() == StatusCode::kNotFound ? DataLoss(name + ": gone")
-                                                           : report.status();
-  }
-  if (report->damaged == 0) return OkStatus();
-  return DataLoss(StrCat(name, ": ", report->damaged, " places damaged, ", report->examples,
-                         " records readable"));
+Status Vault::CheckSegment(Role role, const SegmentFile& entry) {
+  SegmentReport report;
+  const Status read = ReadOn(*this, role, entry, &report, [&](std::string_view record) {
+    return role == Role::kLedger ? UnpackLedgerRecord(record).ok()
+                                 : DecodeExampleRecord(record).ok();
+  });
+  const std::string name = FormatFileName(role, entry.file);
+  if (read.code() == StatusCode::kNotFound) return DataLoss(name + ": gone");
+  ATTUNE_RETURN_IF_ERROR(read);
+  if (report.damaged == 0) return OkStatus();
+  return DataLoss(
+      StrCat(name, ": ", report.damaged, " places damaged, ", report.records, " records readable"));
 }
 
 Result<std::vector<Vault::Damage>> Vault::Verify() {
@@ -134,7 +137,11 @@ Result<std::vector<Vault::Damage>> Vault::Verify() {
     if (Refresh().ok() && !IsNamed(manifest(), file)) return;
     damages.push_back({file.role, file.file, std::move(status)});
   };
-  for (const SegmentEntry& entry : all.segments) note(FileOf(entry), CheckSegment(entry));
+  const auto check_segment = [&](Role role, const SegmentFile& entry) {
+    note(FileOf(role, entry), CheckSegment(role, entry));
+  };
+  for (const SegmentEntry& entry : all.segments) check_segment(Role::kExamples, entry);
+  for (const SegmentFile& entry : all.ledger) check_segment(Role::kLedger, entry);
   const auto check = [&](Role role, const StoredFile& entry) {
     const VaultFile file = FileOf(role, entry);
     note(file, ReadFile(file, entry.bytes).status());

@@ -29,23 +29,19 @@ Slice SliceOf(std::uint64_t id, Role role) {
       .id = id, .role = role, .wrapped_key = std::string(kWrappedKeyBytes, static_cast<char>(id))};
 }
 
-// One of everything, every field unlike the others.
-Manifest FullManifest() {
+// One of everything that the first version has, every field unlike the others.
+Manifest FirstManifest() {
   Manifest manifest;
   manifest.generation = 42;
   manifest.next_example = 1001;
   manifest.next_slice = 9;
   manifest.slices = {SliceOf(3, Role::kExamples), SliceOf(5, Role::kCheckpoint),
                      SliceOf(8, Role::kAdapter)};
-  manifest.segments = {{.file = 0x11,
-                        .slice = 3,
-                        .day = -20000,
-                        .closed = true,
-                        .bytes = 4096,
-                        .records = 17,
-                        .first_id = 1,
-                        .last_id = 17},
-                       {.file = 0x12, .slice = 3, .day = 20454, .first_id = 18}};
+  manifest.segments = {
+      {{.file = 0x11, .slice = 3, .day = -20000, .closed = true, .bytes = 4096, .records = 17},
+       /*first_id=*/1,
+       /*last_id=*/17},
+      {{.file = 0x12, .slice = 3, .day = 20454}, /*first_id=*/18}};
   CheckpointEntry checkpoint;
   checkpoint.file = kMost;
   checkpoint.slice = 5;
@@ -71,8 +67,28 @@ Manifest FullManifest() {
   return manifest;
 }
 
+// And of what the second has besides.
+Manifest FullManifest() {
+  Manifest manifest = FirstManifest();
+  manifest.next_slice = 11;
+  manifest.slices.push_back(SliceOf(9, Role::kLedger));
+  manifest.slices.push_back(SliceOf(10, Role::kLedger));
+  manifest.ledger = {
+      {.file = 0x21, .slice = 9, .day = 20400, .closed = true, .bytes = 70000, .records = 1024},
+      {.file = 0x22, .slice = 10, .day = 20455}};
+  OutcomeEntry outcome;
+  outcome.adapter = "default";
+  outcome.base[0] = std::byte{9};
+  outcome.shown = 5000;
+  outcome.accepted = 1200;
+  manifest.outcomes = {outcome};
+  outcome.generation = 2;
+  manifest.outcomes.push_back(outcome);
+  return manifest;
+}
+
 TEST(ManifestTest, ReadsWhatItWrote) {
-  for (const Manifest& manifest : {Manifest{}, FullManifest()}) {
+  for (const Manifest& manifest : {Manifest{}, FirstManifest(), FullManifest()}) {
     ASSERT_OK_AND_ASSIGN(const Manifest again, DecodeManifest(EncodeManifest(manifest)));
     EXPECT_EQ(again, manifest);
   }
@@ -101,19 +117,37 @@ TEST(ManifestTest, EveryFlipIsRefusedOrAnotherManifest) {
 
 TEST(ManifestTest, SaysWhichVersionItCannotRead) {
   std::string bytes = EncodeManifest(Manifest{});
-  bytes[0] = 2;
+  bytes[0] = 3;
   const Status status = DecodeManifest(bytes).status();
   EXPECT_EQ(status.code(), StatusCode::kUnsupported);
-  EXPECT_THAT(status.message(), HasSubstr("version 2, this build reads 1"));
+  EXPECT_THAT(status.message(), HasSubstr("version 3, this build reads 2"));
   bytes[0] = 0;
   EXPECT_EQ(DecodeManifest(bytes).status().code(), StatusCode::kDataLoss);
 }
 
+// So that builds that know no other go on reading it.
+TEST(ManifestTest, IsOfTheFirstVersionUnlessItNeedsTheSecond) {
+  EXPECT_EQ(EncodeManifest(FirstManifest())[0], 1);
+  Manifest ledger = FirstManifest();
+  ledger.ledger = FullManifest().ledger;
+  EXPECT_EQ(EncodeManifest(ledger)[0], 2);
+  Manifest outcomes = FirstManifest();
+  outcomes.outcomes = FullManifest().outcomes;
+  EXPECT_EQ(EncodeManifest(outcomes)[0], 2);
+  // One manifest, one encoding.
+  std::string bytes = EncodeManifest(FirstManifest()) + std::string(8, '\0');
+  bytes[0] = 2;
+  const Status status = DecodeManifest(bytes).status();
+  EXPECT_EQ(status.code(), StatusCode::kDataLoss);
+  EXPECT_THAT(status.message(), HasSubstr("nothing that version 1 has not"));
+}
+
 // A count is compared with the bytes that are there before it sizes anything.
 TEST(ManifestTest, ACountBeyondTheBytesIsRefused) {
-  std::string bytes = EncodeManifest(Manifest{});
-  const std::size_t lists = bytes.size() - 6 * 4;
-  for (std::size_t list = 0; list < 6; ++list) {
+  std::string bytes = EncodeManifest(Manifest{}) + std::string(8, '\0');
+  bytes[0] = 2;
+  const std::size_t lists = bytes.size() - 8 * 4;
+  for (std::size_t list = 0; list < 8; ++list) {
     std::string lying = bytes;
     lying.replace(lists + 4 * list, 4, "\xff\xff\xff\xff");
     const Status status = DecodeManifest(lying).status();
@@ -130,13 +164,18 @@ struct Refusal {
 TEST(ManifestTest, RefusesWhatNoVaultWrites) {
   const std::vector<Refusal> refusals = {
       {"slice 3 twice", [](Manifest& m) { m.slices.push_back(m.slices[0]); }},
-      {"slice 9, but the next one is 9", [](Manifest& m) { m.slices[0].id = 9; }},
+      {"slice 11, but the next one is 11", [](Manifest& m) { m.slices[0].id = 11; }},
       {"which has no slices", [](Manifest& m) { m.slices[0].role = Role::kManifest; }},
       {"which has no slices", [](Manifest& m) { m.slices[0].role = Role{9}; }},
       {"wrapped key of 3 bytes, expected 104",
        [](Manifest& m) { m.slices[0].wrapped_key = "abc"; }},
       {"file 17 under slice 4, not there", [](Manifest& m) { m.segments[0].slice = 4; }},
       {"under slice 3, not there", [](Manifest& m) { m.checkpoints[0].slice = 3; }},
+      {"file 33 under slice 3, not there", [](Manifest& m) { m.ledger[0].slice = 3; }},
+      {"ledger: file 17 twice", [](Manifest& m) { m.ledger[1].file = 0x11; }},
+      {"outcome 1: adapter name of 0 bytes", [](Manifest& m) { m.outcomes[1].adapter.clear(); }},
+      {"generation 2: 5001 accepted of 5000", [](Manifest& m) { m.outcomes[1].accepted = 5001; }},
+      {"outcomes of generation 0 twice", [](Manifest& m) { m.outcomes[1].generation = 0; }},
       {"file 18 twice", [](Manifest& m) { m.adapters[0].file = 0x12; }},
       {"range 1, 11 to 12", [](Manifest& m) { m.checkpoints[0].seen[1].first = 11; }},
       {"range 1, 12 to 11", [](Manifest& m) { m.checkpoints[0].seen[1].last = 11; }},
@@ -174,11 +213,21 @@ TEST(ManifestTest, DropsSlicesThatNothingLiesUnder) {
   Manifest manifest = FullManifest();
   manifest.checkpoints.clear();
   manifest.segments.pop_back();
-  DropUnusedSlices(&manifest);
-  ASSERT_THAT(manifest.slices, SizeIs(2));
+  DropUnused(&manifest);
+  ASSERT_THAT(manifest.slices, SizeIs(4));
   EXPECT_NE(manifest.FindSlice(3), nullptr);
   EXPECT_EQ(manifest.FindSlice(5), nullptr);
   EXPECT_NE(manifest.FindSlice(8), nullptr);
+}
+
+TEST(ManifestTest, DropsOutcomesOfGenerationsThatAreNoMore) {
+  Manifest manifest = FullManifest();
+  DropUnused(&manifest);
+  EXPECT_THAT(manifest.outcomes, SizeIs(2));
+  manifest.adapters.clear();
+  DropUnused(&manifest);
+  ASSERT_THAT(manifest.outcomes, SizeIs(1)) << "the bare base's stay";
+  EXPECT_EQ(manifest.outcomes[0].generation, 0u);
 }
 
 TEST(ManifestTest, FindsByName) {
@@ -237,7 +286,7 @@ TEST(RangesTest, TooManyAreJoinedOverTheSmallestGaps) {
 }
 
 TEST(FileNamesTest, ReadWhatTheyWrote) {
-  for (const Role role : {Role::kCheckpoint, Role::kAdapter, Role::kExamples}) {
+  for (const Role role : {Role::kCheckpoint, Role::kAdapter, Role::kExamples, Role::kLedger}) {
     for (const std::uint64_t file : {std::uint64_t{1}, std::uint64_t{0x0123456789abcdef}, kMost}) {
       const auto parsed = ParseFileName(FormatFileName(role, file));
       ASSERT_TRUE(parsed.has_value());

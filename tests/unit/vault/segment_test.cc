@@ -322,7 +322,7 @@ TEST_F(TamperTest, EveryCutOfAClosedSegmentIsNoticed) {
     const auto report =
         ReadSegment(world_.vault(), entry, [](const StoredExample&) { return true; });
     ASSERT_OK(report);
-    EXPECT_EQ(report->examples, records);
+    EXPECT_EQ(report->records, records);
     EXPECT_EQ(report->damaged, records < 3 ? 3 - records : 1) << "without a footer: one";
   }
 }
