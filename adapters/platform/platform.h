@@ -1,5 +1,6 @@
-// The composition root: what the facade runs on by default. POSIX files and
-// clock, a thread pool, the CPU backend, libcrypto, keys in files of the user's.
+// The composition root: what the facade runs on by default. POSIX files, clock and
+// threads, the CPU backend, libcrypto, keys in files of the user's; on Linux the
+// device's state from the kernel's files, elsewhere nothing is known of it.
 
 #pragma once
 
@@ -16,6 +17,8 @@ struct PlatformOptions {
   int workers = 0;  // In all; 0: one a processor.
   // Those threads stay at background priority: for a platform that only trains.
   bool background = false;
+  // The disk whose free space the monitor tells; empty: not known.
+  std::string vault_directory{};
   // Where vaults' keys lie; made when the first one is stored, for the user alone.
   // Empty: DefaultKeyDirectory().
   std::string key_directory{};
@@ -52,7 +55,7 @@ class DefaultPlatform {
 
  private:
   struct Parts;
-  DefaultPlatform(int workers, bool background);
+  explicit DefaultPlatform(const PlatformOptions& options);
   std::unique_ptr<Parts> parts_;
   Platform platform_;
 };
