@@ -8,6 +8,7 @@
 #include "ports/clock.h"
 #include "session/adaptation_impl.h"
 #include "session/training_output.h"
+#include "train/outcome.h"
 #include "vault/stored_file.h"
 
 namespace attune {
@@ -28,7 +29,7 @@ Status CheckOptions(const AdaptationOptions& options) {
     return InvalidArgument(StrCat("to keep ", options.keep_checkpoints, " checkpoints and ",
                                   options.keep_generations, " generations, allowed 1 and up"));
   }
-  return OkStatus();
+  return CheckOptions(options.outcomes);
 }
 
 }  // namespace
@@ -181,6 +182,10 @@ std::vector<GenerationInfo> Adaptation::Generations() const { return impl_->Gene
 std::uint64_t Adaptation::serving() const { return impl_->serving(); }
 Status Adaptation::Promote(std::uint64_t generation) { return impl_->Promote(generation); }
 Result<std::uint64_t> Adaptation::Rollback() { return impl_->Rollback(); }
+
+Result<OutcomeReport> Adaptation::ReportOutcome(const Outcome& outcome) {
+  return impl_->ReportOutcome(outcome);
+}
 
 Result<Forgotten> Adaptation::Forget(const ForgetQuery& query) { return impl_->Forget(query); }
 Status Adaptation::ListExamples(const std::function<bool(const StoredExample&)>& visit) {

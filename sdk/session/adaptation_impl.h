@@ -70,6 +70,11 @@ class Adaptation::Impl {
   std::uint64_t serving() const;
   Status Promote(std::uint64_t generation);
   Result<std::uint64_t> Rollback();
+  Result<OutcomeReport> ReportOutcome(const Outcome& outcome);
+  // Recorded since what the newest generation learned from, one that learned what was
+  // forgotten since left aside. Of any base model. Reads no example but those of the
+  // open segment that it has not seen.
+  Result<std::int64_t> CountNewExamples();
   Result<Forgotten> Forget(const ForgetQuery& query);
   Status ExportAdapter(std::uint64_t generation, const std::string& directory);
   Status ExportExamples(const std::string& path) {

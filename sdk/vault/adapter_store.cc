@@ -59,6 +59,35 @@ void Prune(const AdapterStoreOptions& options, Manifest* manifest) {
                 [&](const AdapterEntry& entry) { return dispensable(entry) && excess-- > 0; });
 }
 
+bool IsOutcomeOf(const OutcomeEntry& entry, const AdapterStoreOptions& options,
+                 std::uint64_t generation) {
+  return entry.adapter == options.adapter && entry.base == options.base &&
+         entry.generation == generation;
+}
+
+// As counted so far; none where nothing was.
+OutcomeEntry OutcomeOf(const Manifest& manifest, const AdapterStoreOptions& options,
+                       std::uint64_t generation) {
+  for (const OutcomeEntry& entry : manifest.outcomes) {
+    if (IsOutcomeOf(entry, options, generation)) return entry;
+  }
+  OutcomeEntry none;
+  none.adapter = options.adapter;
+  none.base = options.base;
+  none.generation = generation;
+  return none;
+}
+
+void SetOutcome(const AdapterStoreOptions& options, const OutcomeEntry& outcome,
+                Manifest* manifest) {
+  for (OutcomeEntry& entry : manifest->outcomes) {
+    if (!IsOutcomeOf(entry, options, outcome.generation)) continue;
+    entry = outcome;
+    return;
+  }
+  manifest->outcomes.push_back(outcome);
+}
+
 Status NoSuchGeneration(const AdapterStoreOptions& options, std::uint64_t generation) {
   return NotFound(StrCat("adapter ", options.adapter, ": no generation ", generation));
 }
@@ -130,6 +159,14 @@ std::uint64_t AdapterStore::serving() const {
   return NumberOf(Serving(vault_.manifest(), options_));
 }
 
+std::uint64_t AdapterStore::LastSeen() const {
+  const AdapterEntry* newest = nullptr;
+  for (const AdapterEntry& entry : vault_.manifest().adapters) {
+    if (entry.adapter == options_.adapter && !entry.tainted) newest = &entry;
+  }
+  return newest == nullptr || newest->seen.empty() ? 0 : newest->seen.back().last;
+}
+
 Status AdapterStore::Promote(std::uint64_t generation) {
   ATTUNE_RETURN_IF_ERROR(CheckAdapterName(options_.adapter));
   ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
@@ -159,6 +196,39 @@ Result<std::uint64_t> AdapterStore::Rollback() {
   LineOf(options_.adapter, &manifest).serving = before;
   ATTUNE_RETURN_IF_ERROR(transaction->Commit());
   return before;
+}
+
+Result<AdapterStore::Outcomes> AdapterStore::AddOutcome(
+    std::uint64_t generation, std::uint64_t shown, std::uint64_t accepted,
+    FunctionRef<bool(const Outcomes&)> is_worse) {
+  ATTUNE_RETURN_IF_ERROR(CheckAdapterName(options_.adapter));
+  ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
+  Manifest& manifest = transaction->manifest();
+  Outcomes outcomes;
+  outcomes.generation = generation;
+  outcomes.serving = NumberOf(Serving(manifest, options_));
+  outcomes.earlier = OutcomeOf(manifest, options_, generation);
+  outcomes.now = outcomes.earlier;
+  if (shown <= kMaxOutcomes && outcomes.now.shown <= kMaxOutcomes - shown) {
+    outcomes.now.shown += shown;
+    outcomes.now.accepted += accepted;
+  }
+  SetOutcome(options_, outcomes.now, &manifest);
+  if (generation != 0) {
+    outcomes.before_generation = NumberOf(NewestServable(manifest, options_, generation - 1));
+    outcomes.before = OutcomeOf(manifest, options_, outcomes.before_generation);
+    outcomes.rolled_back = generation == outcomes.serving && is_worse(outcomes);
+  }
+  if (outcomes.rolled_back) {
+    for (AdapterEntry& entry : manifest.adapters) {
+      const bool is_it = entry.adapter == options_.adapter && entry.generation == generation;
+      if (is_it) entry.promoted = false;
+    }
+    LineOf(options_.adapter, &manifest).serving = outcomes.before_generation;
+    outcomes.serving = outcomes.before_generation;
+  }
+  ATTUNE_RETURN_IF_ERROR(transaction->Commit());
+  return outcomes;
 }
 
 Result<AdapterGeneration> AdapterStore::Load(std::uint64_t generation) {

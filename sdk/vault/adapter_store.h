@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "attune/status.h"
+#include "base/function_ref.h"
 #include "vault/container.h"
 #include "vault/vault.h"
 
@@ -27,6 +28,8 @@ struct AdapterStoreOptions {
   // Kept besides the one that serves, at least 1.
   int keep = 3;
 };
+
+inline constexpr std::uint64_t kMaxOutcomes = 1'000'000'000;
 
 struct AdapterFiles {
   std::string config;   // adapter_config.json
@@ -65,6 +68,10 @@ class AdapterStore {
   // 0: the bare base.
   std::uint64_t serving() const;
 
+  // The largest id among the examples of the newest generation that is untainted, of
+  // any base; 0 without one.
+  std::uint64_t LastSeen() const;
+
   // The generation serves from now on; 0 for the bare base.
   //
   //   kNotFound            there is no such generation
@@ -74,6 +81,23 @@ class AdapterStore {
   // What would serve if the one that serves did not exist takes its place. Returns
   // which; 0 for the bare base.
   Result<std::uint64_t> Rollback();
+
+  // Counts of one generation, and of what would serve if it did not exist: the one
+  // `before` it. Each as it is after what is added.
+  struct Outcomes {
+    std::uint64_t generation = 0;
+    OutcomeEntry earlier, now;
+    std::uint64_t before_generation = 0;
+    OutcomeEntry before;
+    bool rolled_back = false;
+    std::uint64_t serving = 0;
+  };
+  // Adds to the counts of a generation, 0 for the bare base. If it serves and is not
+  // that, `is_worse` says whether it makes way for the one before it; it then serves
+  // again only if it is promoted again. One commit. Beyond kMaxOutcomes nothing is
+  // added, nor for a generation that is no more.
+  Result<Outcomes> AddOutcome(std::uint64_t generation, std::uint64_t shown, std::uint64_t accepted,
+                              FunctionRef<bool(const Outcomes&)> is_worse);
 
   // Any generation of this base, tainted ones too.
   //

@@ -73,6 +73,7 @@ class ExampleStore::Impl {
   Result<Visited> Visit(const std::vector<IdRange>& ranges,
                         FunctionRef<bool(const StoredExample&)> visit);
   Result<ExampleTotals> Totals();
+  Result<std::uint64_t> CountAfter(std::uint64_t id);
   Result<ForgetReport> Forget(const std::vector<IdRange>& within, std::vector<IdRange> taints,
                               FunctionRef<bool(const StoredExample&)> which);
   Result<std::uint64_t> ApplyRetention();
@@ -220,6 +221,17 @@ Result<ExampleTotals> ExampleStore::Impl::Totals() {
   return totals;
 }
 
+Result<std::uint64_t> ExampleStore::Impl::CountAfter(std::uint64_t id) {
+  ATTUNE_RETURN_IF_ERROR(Follow());
+  std::uint64_t count = 0;
+  for (const SegmentEntry& segment : KnownSegments()) {
+    if (segment.last_id <= id) continue;
+    count +=
+        segment.first_id > id ? segment.records : std::min(segment.records, segment.last_id - id);
+  }
+  return count;
+}
+
 // --- Dropping ---
 
 Result<ExampleStore::Impl::Sought> ExampleStore::Impl::Look(
@@ -361,6 +373,8 @@ Result<ExampleStore::Visited> ExampleStore::ForEachOf(
 }
 
 Result<ExampleTotals> ExampleStore::Totals() { return impl_->Totals(); }
+
+Result<std::uint64_t> ExampleStore::CountAfter(std::uint64_t id) { return impl_->CountAfter(id); }
 
 Result<ForgetReport> ExampleStore::Forget(FunctionRef<bool(const StoredExample&)> which) {
   return impl_->Forget({{0, kNoId}}, {}, which);

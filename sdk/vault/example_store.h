@@ -76,6 +76,9 @@ class ExampleStore {
 
   // Of the manifest and the open segment; reads nothing else.
   Result<ExampleTotals> Totals();
+  // How many have a larger id, likewise. Where one segment has lost examples to a
+  // forgetting, and some of it count, it may be that many more.
+  Result<std::uint64_t> CountAfter(std::uint64_t id);
 
   // Rewrites what remains of the days concerned under new keys, drops the old
   // keys and the root key that wrapped them, and taints what was trained on what

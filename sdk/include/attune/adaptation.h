@@ -28,6 +28,7 @@
 
 #include "attune/example.h"
 #include "attune/language_model.h"
+#include "attune/outcome.h"
 #include "attune/status.h"
 #include "attune/training.h"
 #include "attune/vault.h"
@@ -59,6 +60,10 @@ struct AdaptationOptions {
 
   int keep_checkpoints = 2;
   int keep_generations = 3;  // Besides the one that serves.
+
+  // --- When what was learned is given up ---
+
+  OutcomeOptions outcomes;
 };
 
 struct RunOptions {
@@ -182,6 +187,16 @@ class Adaptation {
   Status Promote(std::uint64_t generation);
   // Serves the generation that served before it, or the bare base. Returns which.
   Result<std::uint64_t> Rollback();
+
+  // What became of suggestions since the last call, made by what serves in this
+  // object. If users take them clearly less often than those of what served before,
+  // that serves again, and this one only once it is promoted again. AdaptationOptions
+  // has the bounds. Durable on return: it costs a commit of the vault, so rather once a
+  // session than once a word. Beyond 10^9 shown a generation's counts stay as they are.
+  //
+  //   kInvalidArgument     negative, more accepted than shown, or over 10^9
+  //   kFailedPrecondition  opened without a model, and no generation serves
+  Result<OutcomeReport> ReportOutcome(const Outcome& outcome);
 
   // --- What it remembers ---
 

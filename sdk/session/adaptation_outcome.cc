@@ -1,0 +1,61 @@
+// What users make of what was learned, and how much there is to learn since.
+
+#include "base/strings.h"
+#include "session/adaptation_impl.h"
+#include "train/outcome.h"
+
+namespace attune {
+namespace {
+
+Status CheckOutcome(const Outcome& outcome) {
+  const auto most = static_cast<std::int64_t>(kMaxOutcomes);
+  if (outcome.accepted < 0 || outcome.accepted > outcome.shown || outcome.shown > most) {
+    return InvalidArgument(StrCat("outcome: ", outcome.accepted, " accepted of ", outcome.shown,
+                                  " shown, allowed 0 to all of at most ", most));
+  }
+  return OkStatus();
+}
+
+Outcome CountsOf(const OutcomeEntry& entry) {
+  return {static_cast<std::int64_t>(entry.shown), static_cast<std::int64_t>(entry.accepted)};
+}
+
+}  // namespace
+
+Result<OutcomeReport> Adaptation::Impl::ReportOutcome(const Outcome& outcome) {
+  ATTUNE_RETURN_IF_ERROR(CheckOutcome(outcome));
+  // Not what the vault says by now: what made the suggestions.
+  const std::uint64_t generation = serving();
+  if (model_ == nullptr && generation == 0) {
+    return FailedPrecondition("outcome: opened without a model, and no generation serves");
+  }
+  AdapterStore adapters = Adapters();
+  OutcomeVerdict verdict;
+  const auto judge = [&](const AdapterStore::Outcomes& counts) {
+    verdict = JudgeOutcome(CountsOf(counts.earlier), CountsOf(counts.now), CountsOf(counts.before),
+                           options_.outcomes);
+    return verdict.worse && options_.outcomes.roll_back;
+  };
+  ATTUNE_ASSIGN_OR_RETURN(const AdapterStore::Outcomes counts,
+                          adapters.AddOutcome(generation, static_cast<std::uint64_t>(outcome.shown),
+                                              static_cast<std::uint64_t>(outcome.accepted), judge));
+  if (counts.rolled_back && model_ != nullptr) ATTUNE_RETURN_IF_ERROR(PutInForce());
+  OutcomeReport report;
+  report.generation = generation;
+  report.outcome = CountsOf(counts.now);
+  report.before = counts.before_generation;
+  report.outcome_before = CountsOf(counts.before);
+  report.p_value = verdict.p_value;
+  report.worse = verdict.worse;
+  report.rolled_back = counts.rolled_back;
+  report.serving = counts.serving;
+  return report;
+}
+
+Result<std::int64_t> Adaptation::Impl::CountNewExamples() {
+  ATTUNE_RETURN_IF_ERROR(vault_->Refresh());
+  ATTUNE_ASSIGN_OR_RETURN(const std::uint64_t count, examples_->CountAfter(Adapters().LastSeen()));
+  return static_cast<std::int64_t>(count);
+}
+
+}  // namespace attune
