@@ -82,10 +82,12 @@ void JobLedger::Timeline::Advance(std::int64_t unix_seconds) {
   if (clock != 0 && now < clock - kClockTolerance) doubted_until = now + kClockDoubtSeconds;
   if (now >= at) {
     at = now;
-    doubted_until = 0;
+    doubted_until = behind_from = 0;
   } else {
-    // Behind what is on record: only what passes on the new clock counts, and not
-    // all of a jump, which may be a part of the way back.
+    // The second tells what is done from here on from what was before.
+    if (behind_from == 0) behind_from = at++;
+    // Only what passes on the new clock counts, and not all of a jump, which may be a
+    // part of the way back.
     at += std::clamp<std::int64_t>(now - clock, 0, kMaxWaitSeconds);
   }
   clock = now;
@@ -103,6 +105,16 @@ void JobLedger::Meter::Turn(std::int64_t at, std::int32_t utc_offset_seconds) {
 
 std::int64_t JobLedger::Meter::EndsIn(std::int64_t at, std::int32_t utc_offset_seconds) const {
   return MidnightOf(day + 1, BoundedOffset(utc_offset_seconds) - begins) - at;
+}
+
+void JobLedger::State::Advance(std::int64_t unix_seconds) {
+  const std::int64_t behind_from = time.behind_from;
+  time.Advance(unix_seconds);
+  if (behind_from == 0 || time.behind_from != 0) return;
+  // Set right. Nobody knows when what was done meanwhile was done: as late as can be.
+  for (std::int64_t* done : {&first_seen, &started, &finished, &failed}) {
+    if (*done > behind_from) *done = time.at;
+  }
 }
 
 // `used` is what the sitting has used since it began. What is new of it belongs to
@@ -203,14 +215,14 @@ void JobLedger::State::Apply(const LedgerRecord& record) {
 }
 
 void JobLedger::Add(const LedgerRecord& record) {
-  state_.time.Advance(record.when);
+  state_.Advance(record.when);
   if (record.job == job_) state_.Apply(record);
 }
 
 JobHistory JobLedger::At(const Now& now, double weight, const Budget* here) const {
   State s = state_;
   const std::int64_t clock = Bounded(now.unix_seconds);
-  s.time.Advance(clock);
+  s.Advance(clock);
   s.day.Turn(s.time.at, now.utc_offset_seconds);
   s.night.Turn(s.time.at, now.utc_offset_seconds);
   if (s.open && here != nullptr) s.Charge(Bounded(*here));

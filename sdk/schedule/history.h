@@ -60,6 +60,7 @@ class JobLedger {
     std::int64_t clock = 0;   // What the clock said then.
     std::int64_t latest = 0;  // The most that it ever said.
     std::int64_t doubted_until = 0;
+    std::int64_t behind_from = 0;  // The clock is behind `at` since then; 0: it is not.
     void Advance(std::int64_t unix_seconds);
   };
   // Use since the latest local midnight or noon.
@@ -87,6 +88,7 @@ class JobLedger {
     int failures = 0, kills = 0;
     bool unfinished = false;
 
+    void Advance(std::int64_t unix_seconds);
     void Charge(const Budget& used);
     void ChargeUnrecorded(const Budget& told);
     void Kill(const Budget& told);

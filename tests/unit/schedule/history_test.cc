@@ -243,14 +243,14 @@ TEST_F(History, AClockSetBackKeepsDistancesAndUse) {
   Add(kEvening, LedgerEvent::kStarted);
   Add(kEvening + kHour, LedgerEvent::kKept, {kHour, 0, 0});
   const std::int64_t back = kEvening - 900 * kHour;
-  EXPECT_EQ(At(back).last_finished, back);
+  EXPECT_EQ(At(back).last_finished, back - 1);
   EXPECT_EQ(At(back).used_today.wall_seconds, kHour);
   Add(back, LedgerEvent::kSkipped);
-  EXPECT_EQ(At(back + kHour).last_finished, back);
-  EXPECT_EQ(At(back + kHour).last_started, back - kHour);
+  EXPECT_EQ(At(back + kHour).last_finished, back - 1);
+  EXPECT_EQ(At(back + kHour).last_started, back - 1 - kHour);
   EXPECT_EQ(At(back + 2 * kHour).used_today.wall_seconds, kHour);
   // The day goes on where it was: at 21:00, three hours before its end.
-  EXPECT_EQ(At(back + kHour).day_ends, back + 3 * kHour);
+  EXPECT_EQ(At(back + kHour).day_ends, back - 1 + 3 * kHour);
   EXPECT_EQ(At(back + 3 * kHour).used_today.wall_seconds, 0);
 }
 
@@ -263,11 +263,21 @@ TEST_F(History, AClockSetRightAgainCountsNothingTwice) {
   EXPECT_EQ(history.used_today.wall_seconds, kHour);
 }
 
+TEST_F(History, WhatWasDoneOnAWrongClockCountsFromWhenItWasSetRight) {
+  Add(kEvening, LedgerEvent::kSkipped);
+  Add(1000, LedgerEvent::kStarted);
+  Add(1060, LedgerEvent::kKept);
+  EXPECT_EQ(At(1100).last_finished, 1060);
+  EXPECT_EQ(At(kEvening + kHour).last_finished, kEvening + kHour);
+  Add(kEvening + kHour, LedgerEvent::kSkipped);
+  EXPECT_EQ(At(kEvening + 2 * kHour).last_finished, kEvening + kHour);
+}
+
 TEST_F(History, AClockSetRightAgainIsTrustedAtOnce) {
   Add(kEvening, LedgerEvent::kSkipped);
   Add(kEvening - 1000, LedgerEvent::kSkipped);
-  EXPECT_GT(At(kEvening - 1).clock_doubted_until, 0);
-  EXPECT_EQ(At(kEvening).clock_doubted_until, 0);
+  EXPECT_GT(At(kEvening).clock_doubted_until, 0);
+  EXPECT_EQ(At(kEvening + 1).clock_doubted_until, 0);
 }
 
 TEST_F(History, AWrongRecordFromTheFutureBlocksNothingForLong) {
@@ -275,7 +285,7 @@ TEST_F(History, AWrongRecordFromTheFutureBlocksNothingForLong) {
   Add(future, LedgerEvent::kStarted);
   Add(future + 60, LedgerEvent::kKept, {60, 0, 0});
   Add(kEvening, LedgerEvent::kSkipped);
-  EXPECT_EQ(At(kEvening + 12 * kHour).last_finished, kEvening);
+  EXPECT_EQ(At(kEvening + 12 * kHour).last_finished, kEvening - 1);
   EXPECT_EQ(At(kEvening + 24 * kHour).used_today.wall_seconds, 0);
 }
 
