@@ -116,6 +116,7 @@ const RunReport& Adaptation::Impl::Job::report() {
 // the writing to do.
 Status Adaptation::Impl::Job::Finish(FunctionRef<bool()> go_on) {
   ATTUNE_RETURN_IF_ERROR(Save());
+  run_->ReturnToBest();
   const SafetensorsMetadata metadata = run_->Provenance(Fingerprint(model_.weights().views));
   ATTUNE_ASSIGN_OR_RETURN(const PeftFiles files,
                           FormatAdapter(run_->peft(), run_->lora(), run_->state(), metadata));

@@ -30,6 +30,8 @@ namespace attune {
 // Messages as the model sees them.
 struct TrainingTexts {
   std::vector<TrainingExample> train, held_out;
+  // Tested on during training, for early stopping; empty: the held-out ones are.
+  std::vector<TrainingExample> stopping;
   std::int64_t train_messages = 0;
   std::int64_t held_out_messages = 0;
 };
@@ -55,10 +57,12 @@ class TrainingRun {
   //
   //   kInvalidArgument    an option out of range, or no text to learn
   //   kResourceExhausted  over the memory budget; both numbers
+  // `needed`: the private memory it takes, also where that is over the budget.
   static Result<std::unique_ptr<TrainingRun>> Create(const Platform& platform,
                                                      const LanguageModelWeights& base,
                                                      const TrainingTask& task, TrainingTexts texts,
-                                                     StateStore* store);
+                                                     StateStore* store,
+                                                     std::int64_t* needed = nullptr);
 
   // Goes on from the state that the store holds; its errors. On error nothing
   // has changed.
@@ -79,8 +83,10 @@ class TrainingRun {
   //
   //   kFailedPrecondition  training diverged
   Result<Advanced> Advance(FunctionRef<bool()> go_on);
-  // No step and no test is left.
+  // No step and no test is left, or hope of a better one: see TrainingOptions::patience.
   bool done();
+  // Takes the parameters that were best, where early stopping looked for them.
+  void ReturnToBest();
 
   // Takes the steps that are left. Saves when it is time to, and when the
   // callback or `stop_at_step` ends it early; not after the last step.
@@ -103,10 +109,15 @@ class TrainingRun {
 
  private:
   TrainingRun(const TrainingTask& task, StateStore* store) : task_(task), store_(*store) {}
-  Status Prepare(const Platform& platform, const LanguageModelWeights& base, TrainingTexts texts);
+  Status Prepare(const Platform& platform, const LanguageModelWeights& base, TrainingTexts texts,
+                 std::int64_t* needed);
+  Status CreateTrainer(TrainerParts parts, const TrainConfig& config,
+                       std::vector<TrainingExample> examples, std::int64_t* needed);
+  double Epsilon();
   // False: cut off.
   Result<bool> Test(FunctionRef<bool()> go_on);
   bool IsTestDue();
+  bool HasStepsLeft();
   TrainingEvent EventOf(StepReport step) const;
   std::int64_t steps_done() { return trainer_->state().progress.step; }
 
@@ -120,6 +131,7 @@ class TrainingRun {
   LossCurve curve_;
   TrainingReport report_;    // What report() need not ask for.
   std::int64_t labels_ = 0;  // Learned from in this process.
+  std::int64_t examples_ = 0;
 };
 
 }  // namespace attune

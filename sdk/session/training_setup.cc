@@ -88,6 +88,9 @@ Status CheckOptions(const TrainingOptions& options) {
       CheckRange("rank", static_cast<double>(options.rank), 1, static_cast<double>(kMaxRank)));
   ATTUNE_RETURN_IF_ERROR(CheckRange("alpha", options.alpha, 1e-6, 1e6));
   ATTUNE_RETURN_IF_ERROR(CheckRange("dropout", options.dropout, 0, 0.9));
+  ATTUNE_RETURN_IF_ERROR(CheckRange("patience", static_cast<double>(options.patience), 0, 1 << 16));
+  ATTUNE_RETURN_IF_ERROR(CheckRange("noise multiplier", options.noise_multiplier, 0, 1000));
+  ATTUNE_RETURN_IF_ERROR(CheckRange("privacy delta", options.privacy_delta, 1e-30, 0.5));
   ATTUNE_RETURN_IF_ERROR(CheckRange("batch", static_cast<double>(options.batch), 1, 1 << 16));
   return CheckRange("micro-batches", static_cast<double>(options.micro_batches), 1, 1 << 16);
 }
@@ -129,6 +132,13 @@ TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_
   const std::int64_t rows = std::max<std::int64_t>(CeilDiv(labels, row_length), 1);
   config.sampler.batch = options.packed ? std::min(options.batch, rows) : options.batch;
   config.micro_batches = options.micro_batches;
+  config.privacy.noise_multiplier = options.noise_multiplier;
+  if (config.privacy.on()) {  // Examples one by one.
+    config.sampler.packed = false;
+    config.sampler.lengths = BucketsUpTo(row_length);
+    config.sampler.batch = 1;
+    config.micro_batches = options.batch * options.micro_batches;
+  }
   config.optimizer.kind = options.sgd ? OptimizerKind::kSgd : OptimizerKind::kAdamW;
   config.optimizer.beta2 = options.beta2;
   config.optimizer.weight_decay = options.weight_decay;
@@ -144,8 +154,10 @@ TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_
 
 EvaluationSetup EvaluationSetupOf(const TrainingOptions& options, std::int64_t row_length,
                                   std::int64_t labels) {
+  TrainingOptions testing = options;
+  testing.noise_multiplier = 0;  // A matter of learning.
   const TrainConfig config =
-      TrainConfigOf(options, /*full=*/false, row_length, std::max<std::int64_t>(labels, 1));
+      TrainConfigOf(testing, /*full=*/false, row_length, std::max<std::int64_t>(labels, 1));
   EvaluationSetup setup{config.sampler, config.compile};
   setup.compile.pack_weights = false;
   return setup;
@@ -179,7 +191,8 @@ TrainerParts PartsOf(const Platform& platform, const LanguageModelWeights& base,
   return parts;
 }
 
-std::int64_t StateBytes(const LanguageModelWeights& base, const LoraSpec& lora, int moments) {
+std::int64_t StateBytes(const LanguageModelWeights& base, const LoraSpec& lora,
+                        const TrainConfig& config) {
   std::vector<Trainable> trainables;
   for (const LoraModule& module : lora.modules) {
     const auto it = base.views.find(module.module + ".weight");
@@ -192,7 +205,7 @@ std::int64_t StateBytes(const LanguageModelWeights& base, const LoraSpec& lora, 
   if (lora.modules.empty()) {
     for (const auto& [name, view] : base.views) trainables.push_back({name, view.shape});
   }
-  return TrainingState::Bytes(trainables, moments);
+  return TrainingState::Bytes(trainables, config.optimizer.moments(), config.keeps_best);
 }
 
 void InitializeParameters(const LanguageModelWeights& base, std::uint64_t seed,

@@ -52,7 +52,8 @@ TrainerParts PartsOf(const Platform& platform, const LanguageModelWeights& base,
                      const LoraSpec& lora);
 
 // What a TrainingState of these branches, or of every weight, takes.
-std::int64_t StateBytes(const LanguageModelWeights& base, const LoraSpec& lora, int moments);
+std::int64_t StateBytes(const LanguageModelWeights& base, const LoraSpec& lora,
+                        const TrainConfig& config);
 
 // Sets the parameters a run starts with: A and B as PEFT does, or the base's
 // weights.

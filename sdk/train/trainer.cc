@@ -23,7 +23,7 @@ Trainer::Trainer(const TrainerParts& parts, const TrainConfig& config, Plan plan
   for (const Trainable& trainable : plan.trainables) sizes.push_back(trainable.shape.elements());
   optimizer_ = std::make_unique<Optimizer>(config.optimizer, *parallel_, sizes);
   const int moments = config.optimizer.moments();
-  state_ = std::make_unique<TrainingState>(std::move(plan.trainables), moments);
+  state_ = std::make_unique<TrainingState>(std::move(plan.trainables), moments, config.keeps_best);
   state_->progress.loss_scale = loss_scale_.scale();
   state_->progress.fingerprint = plan.fingerprint;
   state_->progress.noise_seed = config_.privacy.seed;
@@ -48,8 +48,9 @@ Trainer::Trainer(const TrainerParts& parts, const TrainConfig& config, Plan plan
 Trainer::~Trainer() = default;
 
 Result<std::unique_ptr<Trainer>> Trainer::Create(TrainerParts parts, const TrainConfig& config,
-                                                 std::vector<TrainingExample> examples) {
-  ATTUNE_ASSIGN_OR_RETURN(Plan plan, MakePlan(parts, config, std::move(examples)));
+                                                 std::vector<TrainingExample> examples,
+                                                 MemoryEstimate* estimate) {
+  ATTUNE_ASSIGN_OR_RETURN(Plan plan, MakePlan(parts, config, std::move(examples), estimate));
   const std::vector<Graph> graphs = std::move(plan.graphs);
   auto trainer = std::unique_ptr<Trainer>(new Trainer(parts, config, std::move(plan)));
   ATTUNE_RETURN_IF_ERROR(trainer->Compile(parts.frozen, graphs));

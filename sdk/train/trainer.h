@@ -74,6 +74,8 @@ struct TrainConfig {
   // How much faster B learns than A in a LoRA pair (LoRA+); 1 is plain LoRA.
   double lora_plus_ratio = 1.0;
   PrivateSgd privacy;
+  // Room in the state for the parameters that were best, for early stopping.
+  bool keeps_best = false;
 
   // --- What happens when numbers overflow ---
 
@@ -136,9 +138,11 @@ class Trainer {
                                           const std::vector<TrainingExample>& examples);
 
   // Errors as Preflight(), found before the state is allocated. Parameters start
-  // at 0: set them through state() before the first step.
+  // at 0: set them through state() before the first step. `estimate`: set once it is
+  // known, also where it is over the budget.
   static Result<std::unique_ptr<Trainer>> Create(TrainerParts parts, const TrainConfig& config,
-                                                 std::vector<TrainingExample> examples);
+                                                 std::vector<TrainingExample> examples,
+                                                 MemoryEstimate* estimate = nullptr);
 
   ~Trainer();
   Trainer(const Trainer&) = delete;
@@ -171,7 +175,7 @@ class Trainer {
   struct Bucket;
 
   static Result<Plan> MakePlan(const TrainerParts& parts, const TrainConfig& config,
-                               std::vector<TrainingExample> examples);
+                               std::vector<TrainingExample> examples, MemoryEstimate* estimate);
   Trainer(const TrainerParts& parts, const TrainConfig& config, Plan plan);
   Status Compile(const FrozenParameters& frozen, const std::vector<Graph>& graphs);
   Status BindBucket(Bucket* bucket, const BatchShape& shape);

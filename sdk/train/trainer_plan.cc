@@ -86,7 +86,8 @@ Status AddExecutables(const TrainerParts& parts, const TrainConfig& config,
 MemoryEstimate FixedMemory(const TrainerParts& parts, const TrainConfig& config,
                            const std::vector<Trainable>& trainables) {
   MemoryEstimate memory;
-  memory.state_bytes = TrainingState::Bytes(trainables, config.optimizer.moments());
+  memory.state_bytes =
+      TrainingState::Bytes(trainables, config.optimizer.moments(), config.keeps_best);
   if (config.micro_batches > 1 || config.privacy.on())
     memory.gradient_bytes = TrainingState::Bytes(trainables, 0);
   memory.reserved_bytes = config.reserved_bytes;
@@ -178,7 +179,8 @@ std::uint64_t Fingerprint(const TrainConfig& config, const Sampler& sampler, con
 }  // namespace
 
 Result<Trainer::Plan> Trainer::MakePlan(const TrainerParts& parts, const TrainConfig& config,
-                                        std::vector<TrainingExample> examples) {
+                                        std::vector<TrainingExample> examples,
+                                        MemoryEstimate* estimate) {
   ATTUNE_RETURN_IF_ERROR(CheckConfig(config));
   ATTUNE_ASSIGN_OR_RETURN(Sampler sampler, Sampler::Create(std::move(examples), config.sampler));
   ATTUNE_ASSIGN_OR_RETURN(std::vector<Graph> graphs, BuildGraphs(parts, sampler));
@@ -186,13 +188,15 @@ Result<Trainer::Plan> Trainer::MakePlan(const TrainerParts& parts, const TrainCo
   ApplyLoraPlus(config.lora_plus_ratio, &trainables);
   const std::uint64_t fingerprint = Fingerprint(config, sampler, graphs[0], trainables);
   MemoryEstimate memory = FixedMemory(parts, config, trainables);
-  ATTUNE_RETURN_IF_ERROR(FitBudget(parts, config, &graphs, &memory));
+  const Status fits = FitBudget(parts, config, &graphs, &memory);
+  if (estimate != nullptr) *estimate = memory;
+  ATTUNE_RETURN_IF_ERROR(fits);
   return Plan{std::move(sampler), std::move(graphs), std::move(trainables), memory, fingerprint};
 }
 
 Result<MemoryEstimate> Trainer::Preflight(const TrainerParts& parts, const TrainConfig& config,
                                           const std::vector<TrainingExample>& examples) {
-  ATTUNE_ASSIGN_OR_RETURN(const Plan plan, MakePlan(parts, config, examples));
+  ATTUNE_ASSIGN_OR_RETURN(const Plan plan, MakePlan(parts, config, examples, nullptr));
   return plan.memory;
 }
 

@@ -52,6 +52,17 @@ struct TrainingOptions {
   // the beginning and the end only.
   std::int64_t evaluate_every = 0;
 
+  // --- Against learning too much ---
+
+  // Stop after so many tests in a row without a better one, and take the parameters
+  // that were best: on examples set aside for it, where there are any. 0: never.
+  std::int64_t patience = 0;
+  // Differentially private training: deviation of the noise over `clip_norm`, which
+  // then bounds every example's gradient. Examples are drawn at random, batch times
+  // micro_batches a step on average. 0: not private.
+  double noise_multiplier = 0;
+  double privacy_delta = 1e-5;  // That TrainingReport::epsilon is for.
+
   // --- What it costs ---
 
   Arithmetic arithmetic = Arithmetic::kF32;
@@ -93,6 +104,10 @@ struct TrainingReport {
   // Nats per token on held-out messages; 0 without any.
   double loss_before = 0;
   double loss_after = 0;
+  // Of private training: what the steps so far give away about any one example (a
+  // message, or a row of a longer one) at
+  // TrainingOptions::privacy_delta, by train/privacy_accountant.h; 0: not private.
+  double epsilon = 0;
   double training_seconds = 0;  // Of this call, without the tests.
   double tokens_per_second = 0;
   std::int64_t predicted_bytes = 0;  // Private memory, known before training.
