@@ -1,7 +1,8 @@
 // The configuration of an app's training: one strict YAML file, docs/configuration.md.
 //
-// Every mistake is an error of one line, "night.yaml:12:7: unknown key 'batery';
-// did you mean 'battery'?". Nothing is guessed, nothing is ignored.
+// The first mistake is an error of one line, "night.yaml:12:7: schedule.conditions:
+// unknown key 'min_batery'; did you mean 'min_battery'?". Nothing is guessed, nothing
+// is ignored.
 // Threads: pure functions.
 
 #pragma once
@@ -9,7 +10,9 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "attune/gate.h"
 #include "attune/night.h"
 #include "attune/status.h"
 #include "ports/file_system.h"
@@ -20,7 +23,8 @@ namespace attune {
 inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
 
 struct Config {
-  NightOptions night;  // With the jobs; paths as the file has them, relative to it.
+  NightOptions night;              // With the jobs.
+  std::vector<GateOptions> gates;  // Of the jobs, in order.
 };
 
 // Paths in the result are joined to the file's directory.
