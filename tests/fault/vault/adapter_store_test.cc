@@ -79,6 +79,27 @@ TEST(AdapterStoreFaults, APromotionHoldsOnceAcknowledged) {
   EXPECT_GT(runs, 50u);
 }
 
+// Counts, and a rollback that they bring about, in one.
+TEST(AdapterStoreFaults, OutcomesHoldOnceAcknowledged) {
+  const std::uint64_t runs = ExpectAtomic(
+      {.prepare = ServeTwo,
+       .change =
+           [](FaultyVault& world) {
+             return StoreOf(world.vault())
+                 .AddOutcome(2, 300, 3, [](const AdapterStore::Outcomes&) { return true; })
+                 .status();
+           },
+       .describe =
+           [](Vault& vault) {
+             std::string text = Generations(vault);
+             for (const OutcomeEntry& entry : vault.manifest().outcomes) {
+               text += StrCat(" ", entry.generation, ": ", entry.accepted, "/", entry.shown);
+             }
+             return text;
+           }});
+  EXPECT_GT(runs, 50u);
+}
+
 TEST(AdapterStoreFaults, ARollbackHoldsOnceAcknowledged) {
   const std::uint64_t runs = ExpectAtomic(
       {.prepare = ServeTwo,

@@ -293,5 +293,93 @@ TEST_F(AdapterStoreTest, PutsAnAuthenticFileThatIsNoAdapterIntoQuarantine) {
   }
 }
 
+// --- What users make of them ---
+
+constexpr auto kNever = [](const AdapterStore::Outcomes&) { return false; };
+constexpr auto kAlways = [](const AdapterStore::Outcomes&) { return true; };
+
+TEST_F(AdapterStoreTest, CountsWhatWasShownAndTaken) {
+  AdapterStore store(*vault_, Options());
+  ASSERT_OK(store.AddOutcome(0, 100, 30, kAlways).status());
+  Add(store, true);
+  ASSERT_OK_AND_ASSIGN(AdapterStore::Outcomes outcomes, store.AddOutcome(1, 50, 20, kNever));
+  EXPECT_EQ(outcomes.now.shown, 50u);
+  EXPECT_EQ(outcomes.before_generation, 0u);
+  EXPECT_EQ(outcomes.before.shown, 100u);
+  EXPECT_EQ(outcomes.before.accepted, 30u);
+  const auto reopened = OpenVault();
+  AdapterStore again(*reopened, Options());
+  ASSERT_OK_AND_ASSIGN(outcomes, again.AddOutcome(1, 5, 1, kNever));
+  EXPECT_EQ(outcomes.earlier.shown, 50u);
+  EXPECT_EQ(outcomes.now.shown, 55u);
+  EXPECT_EQ(outcomes.now.accepted, 21u);
+  EXPECT_EQ(outcomes.serving, 1u);
+  EXPECT_FALSE(outcomes.rolled_back);
+  EXPECT_EQ(Served(again), 1u);
+}
+
+TEST_F(AdapterStoreTest, WhatIsFoundWorseMakesWayUntilItIsPromotedAgain) {
+  AdapterStore store(*vault_, Options());
+  for (int i = 0; i < 3; ++i) Add(store, true);
+  ASSERT_OK_AND_ASSIGN(AdapterStore::Outcomes outcomes, store.AddOutcome(3, 100, 1, kAlways));
+  EXPECT_TRUE(outcomes.rolled_back);
+  EXPECT_EQ(outcomes.serving, 2u);
+  EXPECT_EQ(Served(store), 2u);
+  Add(store, true);
+  EXPECT_EQ(Served(store), 4u);
+  ASSERT_OK_AND_ASSIGN(const std::uint64_t before, store.Rollback());
+  EXPECT_EQ(before, 2u) << "3 was found worse: not what to fall back to";
+  ASSERT_OK(store.Promote(3));
+  EXPECT_EQ(Served(store), 3u);
+}
+
+TEST_F(AdapterStoreTest, OnlyWhatServesIsRolledBack) {
+  AdapterStore store(*vault_, Options());
+  for (int i = 0; i < 2; ++i) Add(store, true);
+  // Suggested before another process promoted the second.
+  ASSERT_OK_AND_ASSIGN(AdapterStore::Outcomes outcomes, store.AddOutcome(1, 100, 1, kAlways));
+  EXPECT_FALSE(outcomes.rolled_back);
+  EXPECT_EQ(outcomes.serving, 2u);
+  EXPECT_EQ(Served(store), 2u);
+  ASSERT_OK(store.Promote(0));
+  ASSERT_OK_AND_ASSIGN(outcomes, store.AddOutcome(0, 100, 1, kAlways));
+  EXPECT_FALSE(outcomes.rolled_back) << "nothing lies below the bare base";
+}
+
+TEST_F(AdapterStoreTest, OutcomesGoWithTheirGenerationAndStopAtABound) {
+  AdapterStore store(*vault_, Options());
+  Add(store, true);
+  ASSERT_OK(store.AddOutcome(1, 10, 5, kNever).status());
+  ASSERT_OK(store.AddOutcome(77, 10, 5, kNever).status());
+  EXPECT_EQ(vault_->manifest().outcomes.size(), 1u) << "there is no generation 77";
+  ASSERT_OK_AND_ASSIGN(const AdapterStore::Outcomes most,
+                       store.AddOutcome(1, kMaxOutcomes - 9, 0, kNever));
+  EXPECT_EQ(most.now.shown, 10u);
+  for (int i = 0; i < 5; ++i) Add(store, true);
+  EXPECT_TRUE(vault_->manifest().outcomes.empty()) << "generation 1 was dropped";
+  EXPECT_EQ(store.AddOutcome(0, 1, 2, kNever).status().code(), StatusCode::kInvalidArgument);
+}
+
+TEST_F(AdapterStoreTest, AnotherBaseHasOutcomesOfItsOwn) {
+  AdapterStore store(*vault_, Options());
+  AdapterStore other(*vault_, Options("default", std::byte{1}));
+  ASSERT_OK(store.AddOutcome(0, 100, 50, kNever).status());
+  ASSERT_OK_AND_ASSIGN(const AdapterStore::Outcomes outcomes, other.AddOutcome(0, 7, 3, kNever));
+  EXPECT_EQ(outcomes.now.shown, 7u);
+  EXPECT_EQ(vault_->manifest().outcomes.size(), 2u);
+}
+
+TEST_F(AdapterStoreTest, KnowsTheLastExampleThatWasLearned) {
+  AdapterStore store(*vault_, Options());
+  EXPECT_EQ(store.LastSeen(), 0u);
+  ASSERT_OK(store.Add(FilesOf(1), {}, {{1, 7}, {9, 20}}).status());
+  ASSERT_OK(store.Add(FilesOf(2), {}, {{1, 30}}).status());
+  EXPECT_EQ(store.LastSeen(), 30u);
+  Taint(2);
+  EXPECT_EQ(store.LastSeen(), 20u) << "what it learned from has to be learned again";
+  AdapterStore other(*vault_, Options("other"));
+  EXPECT_EQ(other.LastSeen(), 0u);
+}
+
 }  // namespace
 }  // namespace attune
