@@ -2,6 +2,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <vector>
 
@@ -9,9 +10,12 @@
 #include "attune/training.h"
 #include "formats/peft.h"
 #include "models/weights.h"
+#include "session/dataset.h"
 #include "session/platform.h"
+#include "text/tokenizer.h"
 #include "train/evaluate.h"
 #include "train/examples.h"
+#include "train/gate.h"
 
 namespace attune {
 
@@ -24,5 +28,23 @@ Result<Evaluation> EvaluateAdapter(const Platform& platform, const LanguageModel
                                    const PeftAdapter* adapter, const TrainingOptions& options,
                                    std::vector<TrainingExample> texts,
                                    const std::function<bool()>& go_on = nullptr);
+
+// Messages to be tested on one by one: long ones take several windows.
+struct TestTexts {
+  std::vector<TrainingExample> windows;
+  std::vector<std::int64_t> ends;  // Of each message's windows.
+};
+// Messages without a label are left out. `row_length`: see RowLength().
+Result<TestTexts> EncodeTests(const Tokenizer& tokenizer, const std::vector<Message>& messages,
+                              std::int64_t row_length);
+
+// As EvaluateAdapter(), of each message by itself; none of none. Together they say the
+// same to 1e-6 (f32). Takes a row a run: less memory and somewhat more time.
+Result<std::vector<ExampleLoss>> EvaluateEach(const Platform& platform,
+                                              const LanguageModelWeights& base,
+                                              const PeftAdapter* adapter,
+                                              const TrainingOptions& options,
+                                              const TestTexts& texts,
+                                              const std::function<bool()>& go_on = nullptr);
 
 }  // namespace attune

@@ -81,20 +81,36 @@ Status Evaluator::BindAll(TrainingState* state) {
   return OkStatus();
 }
 
+// Adds what `batch_` loses.
+Status Evaluator::RunBatch(Evaluation* sum) {
+  Bucket& bucket = *buckets_[static_cast<std::size_t>(batch_.shape)];
+  bucket.feeds.Write(batch_, 1.0f);
+  ATTUNE_RETURN_IF_ERROR(bucket.executable->Run());
+  ATTUNE_ASSIGN_OR_RETURN(const TensorView loss, bucket.executable->Output(kLossOutput));
+  sum->nats += static_cast<double>(loss.f32()[0]);
+  sum->labels += batch_.labels;
+  return OkStatus();
+}
+
 Result<Evaluation> Evaluator::Run(const std::function<bool()>& go_on) {
   ATTUNE_RETURN_IF_ERROR(sampler_.Seek({0, 0}));
   Evaluation sum;
   for (std::int64_t i = 0; i < sampler_.epoch_size(); ++i) {
     if (go_on && !go_on()) return Cancelled("evaluation stopped");
     sampler_.Next(&batch_);
-    Bucket& bucket = *buckets_[static_cast<std::size_t>(batch_.shape)];
-    bucket.feeds.Write(batch_, 1.0f);
-    ATTUNE_RETURN_IF_ERROR(bucket.executable->Run());
-    ATTUNE_ASSIGN_OR_RETURN(const TensorView loss, bucket.executable->Output(kLossOutput));
-    sum.nats += static_cast<double>(loss.f32()[0]);
-    sum.labels += batch_.labels;
+    ATTUNE_RETURN_IF_ERROR(RunBatch(&sum));
   }
   return sum;
+}
+
+Result<std::vector<Evaluation>> Evaluator::RunEach(const std::function<bool()>& go_on) {
+  std::vector<Evaluation> each(sampler_.examples().size());
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    if (go_on && !go_on()) return Cancelled("evaluation stopped");
+    sampler_.Fill(static_cast<std::int64_t>(i), &batch_);
+    ATTUNE_RETURN_IF_ERROR(RunBatch(&each[i]));
+  }
+  return each;
 }
 
 }  // namespace attune

@@ -50,10 +50,14 @@ class Evaluator {
 
   // Asks `go_on` before each micro-batch: false ends it with kCancelled.
   Result<Evaluation> Run(const std::function<bool()>& go_on = nullptr);
+  // Of each example by itself, in their order; together they are what Run() says.
+  // REQUIRES: bucketed, with one row a micro-batch.
+  Result<std::vector<Evaluation>> RunEach(const std::function<bool()>& go_on = nullptr);
 
  private:
   struct Bucket;
   explicit Evaluator(Sampler sampler);
+  Status RunBatch(Evaluation* sum);
 
   Sampler sampler_;
   MicroBatch batch_;

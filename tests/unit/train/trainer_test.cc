@@ -318,6 +318,37 @@ TEST_F(TrainerTest, EvaluationIsTheLossOverAllLabelsWhateverTheLayout) {
   }
 }
 
+// What the promotion gate resamples: example by example, in the order given.
+TEST_F(TrainerTest, LossesOfSingleExamplesAddUpToTheEvaluation) {
+  auto trainer = NewTrainer(TinyConfig(1));
+  const std::vector<TrainingExample> examples = PatternExamples(12);
+  ASSERT_OK_AND_ASSIGN(auto together,
+                       Evaluator::Create(Parts(), TinyConfig(1).sampler, {}, examples));
+  ASSERT_OK(together->BindAll(&trainer->state()));
+  ASSERT_OK_AND_ASSIGN(const Evaluation expected, together->Run());
+
+  SamplerConfig single = TinyConfig(1).sampler;
+  single.packed = false;
+  single.batch = 1;
+  ASSERT_OK_AND_ASSIGN(auto evaluator, Evaluator::Create(Parts(), single, {}, examples));
+  ASSERT_OK(evaluator->BindAll(&trainer->state()));
+  ASSERT_OK_AND_ASSIGN(const auto each, evaluator->RunEach());
+  ASSERT_EQ(each.size(), examples.size());
+  Evaluation sum;
+  for (std::size_t i = 0; i < each.size(); ++i) {
+    EXPECT_EQ(each[i].labels, examples[i].labels()) << i;
+    EXPECT_GT(each[i].nats, 0) << i;
+    sum.nats += each[i].nats;
+    sum.labels += each[i].labels;
+  }
+  EXPECT_EQ(sum.labels, expected.labels);
+  EXPECT_NEAR(sum.nats, expected.nats, 1e-6 * expected.nats);
+  std::size_t asked = 0;
+  const auto twice = [&] { return ++asked <= 2; };
+  EXPECT_EQ(evaluator->RunEach(twice).status().code(), StatusCode::kCancelled);
+  EXPECT_EQ(asked, 3u);
+}
+
 TEST(MakeTrainingGraph, RefusesGraphsWithoutALossOrSomethingToTrain) {
   Graph empty;
   EXPECT_EQ(MakeTrainingGraph(&empty).message(), "the loss graph has no output called loss");
