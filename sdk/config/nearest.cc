@@ -23,11 +23,24 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
+namespace {
+
+// "max_loss" of "max_loss_seconds".
+bool Begins(std::string_view part, std::string_view whole) {
+  return whole.size() > part.size() && whole.substr(0, part.size()) == part &&
+         whole[part.size()] == '_';
+}
+
+}  // namespace
+
 std::string_view Nearest(std::string_view word, std::span<const std::string_view> candidates) {
   constexpr std::size_t kLongestWord = 64;
   std::string_view best;
   std::size_t best_distance = kLongestWord;
   if (word.size() > kLongestWord) return best;
+  for (const std::string_view candidate : candidates) {
+    if (Begins(candidate, word) || Begins(word, candidate)) return candidate;
+  }
   for (const std::string_view candidate : candidates) {
     const std::size_t distance = EditDistance(word, candidate);
     const std::size_t near = std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3);
