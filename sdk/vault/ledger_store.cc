@@ -138,10 +138,13 @@ Result<LedgerStore::Found> LedgerStore::Read(LedgerPosition* position,
   if (position->file != 0) {
     next = std::find_if(segments.begin(), segments.end(),
                         [&](const SegmentFile& segment) { return StandsIn(*position, segment); });
-    found.restarted = next == segments.end();
-    if (found.restarted) next = segments.begin();
+    found.restarted = next == segments.end() || segments.front().file != position->oldest;
   }
-  if (found.restarted) *position = LedgerPosition();
+  if (found.restarted) {
+    *position = LedgerPosition();
+    next = segments.begin();
+  }
+  if (!segments.empty()) position->oldest = segments.front().file;
   for (; next != segments.end(); ++next) {
     ATTUNE_RETURN_IF_ERROR(ReadSegment(*next, position, visit, &found));
   }
@@ -150,7 +153,9 @@ Result<LedgerStore::Found> LedgerStore::Read(LedgerPosition* position,
 
 Status LedgerStore::ReadSegment(const SegmentFile& segment, LedgerPosition* position,
                                 FunctionRef<void(std::string_view record)> visit, Found* found) {
-  if (position->file != segment.file) *position = {.file = segment.file, .read = {}, .lost = 0};
+  if (position->file != segment.file) {
+    *position = {.oldest = position->oldest, .file = segment.file, .read = {}, .lost = 0};
+  }
   SegmentReport& read = position->read;
   const SegmentReport before = read;
   const Status status = ReadOn(vault_, Role::kLedger, segment, &read, [&](std::string_view packed) {

@@ -34,6 +34,7 @@ inline constexpr std::size_t kMaxLedgerRecordBytes = 4096;
 
 // Where a reader stands. By default: before the oldest record.
 struct LedgerPosition {
+  std::uint64_t oldest = 0;  // The segment that was the oldest when this began.
   std::uint64_t file = 0;
   SegmentReport read;
   std::uint64_t lost = 0;  // Of a file that is gone.
