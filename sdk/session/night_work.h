@@ -18,6 +18,7 @@ struct WorkNeeds {
   std::int64_t new_examples = 0;   // Since the last finished run.
   std::int64_t memory_needed = 0;  // Bytes, as predicted; 0: not known.
   bool unfinished = false;         // A saved state waits to be gone on from.
+  std::int64_t step = 0;           // Of that state; 0 without.
 };
 
 struct WorkProgress {
@@ -59,7 +60,7 @@ class NightWork {
   // Durable on return.
   virtual Status Save() = 0;
 
-  // Tests the finished candidate and promotes it or not. The state is saved before.
+  // Saves what is not saved, tests the finished candidate and promotes it or not.
   // kCancelled when `go_on` says no: the next Begin() comes back to here.
   virtual Result<WorkVerdict> Conclude(FunctionRef<bool()> go_on) = 0;
 

@@ -1,16 +1,21 @@
 // A Sitting is one wake-up: it decides, trains, rests, saves and writes the ledger,
 // until nothing may run any more, it is told to stop, or its time is up.
 //
-// It returns within one step and one save of a soft stop, within one step of a hard
-// one, and never after its deadline by more than a step that took longer than any
-// before. What a kill costs is bounded by `max_loss_seconds`.
-// With several jobs at once they take turns, step by step, by their weights.
+// Stopping: soft, it finishes the step under way, saves and returns, unless the save
+// would not fit before the deadline any more, as saves have taken so far; hard, it
+// finishes the step and returns. A test or a gate's check is cut off before its next
+// micro-batch. It never returns after its deadline by more than a step, an opening or
+// a save that took longer than any before.
+// What a kill costs is bounded by `max_loss_seconds`; that there was one is told by
+// the next sitting.
+// With several jobs at once they take turns, step by step, by time and weight.
 // Threads: Run() on one; `stop` from any.
 
 #pragma once
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attune/job.h"
@@ -48,7 +53,8 @@ struct SittingOptions {
 
 struct SittingJob {
   JobPolicy policy;
-  NightWork* work = nullptr;  // Not owned.
+  NightWork* work = nullptr;       // Not owned.
+  std::int64_t memory_budget = 0;  // That the work keeps to, to be told; 0: none.
 };
 
 // After every step.
@@ -61,7 +67,8 @@ struct SittingEvent {
 struct SittingReport {
   // Records appended, in order.
   std::vector<LedgerRecord> records;
-  // The earliest instant at which a job may run again; 0: when a fact changes.
+  // The earliest instant that is known to let a job run again; 0: none is, a fact
+  // has to change.
   std::int64_t next_attempt = 0;
   // What the last decision said of each job.
   std::vector<Verdict> verdicts;
@@ -69,11 +76,19 @@ struct SittingReport {
 
 class Sitting {
  public:
+  // Ports, works and `stop` are not owned.
   Sitting(const SittingPorts& ports, SittingOptions options, std::vector<SittingJob> jobs,
-          const StopSignal& stop);
+          const StopSignal& stop)
+      : ports_(ports), options_(std::move(options)), jobs_(std::move(jobs)), stop_(stop) {}
 
   //   the errors of the ledger; those of a job are recorded, and do not end the others
   Result<SittingReport> Run(FunctionRef<void(const SittingEvent&)> on_step);
+
+ private:
+  const SittingPorts ports_;
+  const SittingOptions options_;
+  const std::vector<SittingJob> jobs_;
+  const StopSignal& stop_;
 };
 
 }  // namespace attune
