@@ -3,7 +3,8 @@
 //   0  a good segment with the changes that the other bytes ask for: every change
 //      is noticed, and what is read is what was written
 //   1  the bytes as a segment: what is read was sealed under the key, so nothing is
-//   2  the bytes as a record, as its fields and as a footer: one value, one encoding
+//   2  the bytes as a record, as its fields, as a footer and as a record of the ledger:
+//      one value, one encoding
 //   3  the bytes as text to be admitted
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include "vault/bytes.h"
 #include "vault/duplicates.h"
 #include "vault/example_record.h"
+#include "vault/ledger_store.h"
 #include "vault/seal.h"
 #include "vault/segment.h"
 #include "vault/sensitive_text.h"
@@ -143,6 +145,9 @@ void CheckCodecs(std::string_view bytes) {
   }
   if (const auto footer = DecodeFooter(bytes); footer.ok()) {
     ATTUNE_CHECK(EncodeFooter(*footer) == bytes);
+  }
+  if (const auto ledger = UnpackLedgerRecord(bytes); ledger.ok()) {
+    ATTUNE_CHECK(PackLedgerRecord(*ledger) == bytes);
   }
   const auto record = DecodeExampleRecord(bytes);
   if (!record.ok()) {
