@@ -123,7 +123,6 @@ void JobLedger::State::Advance(std::int64_t unix_seconds) {
 void JobLedger::State::Charge(const Budget& used) {
   const Budget more = Minus(used, sitting);
   sitting = sitting + more;
-  total = total + more;
   day.used = day.used + more;
   night.used = night.used + more;
   const auto age = static_cast<double>(time.at - recent_at);
@@ -133,23 +132,28 @@ void JobLedger::State::Charge(const Budget& used) {
   charged_clock = time.clock;
 }
 
-// `told` may be more: whoever found the run killed may know better.
-void JobLedger::State::ChargeUnrecorded(const Budget& told) {
+// `least`: whoever found the run killed may know better.
+void JobLedger::State::ChargeUnrecorded(const Budget& least) {
   // When the clock went back in between, nobody knows how long it was.
   const auto elapsed = static_cast<double>(time.at - charged_at);
   const double wall =
       time.clock < charged_clock ? kUnrecordedSeconds : std::min(elapsed, kUnrecordedSeconds);
-  const double lived = total.wall_seconds;
-  const double cpu_share = lived > 0 ? total.cpu_seconds / lived : 0;
-  const double watts = lived > 0 ? total.energy_joules / lived : 0;
+  const double lived = told.wall_seconds;
+  const double cpu_share = lived > 0 ? told.cpu_seconds / lived : 0;
+  const double watts = lived > 0 ? told.energy_joules / lived : 0;
   const Budget unrecorded = {wall, wall * std::max(cpu_share, 1.0), wall * watts};
-  Charge(Most(Bounded(told), sitting + unrecorded));
+  Charge(Most(Bounded(least), sitting + unrecorded));
 }
 
-void JobLedger::State::Kill(const Budget& told) {
+void JobLedger::State::Kill(const Budget& least) {
   if (!open) return;
-  ChargeUnrecorded(told);
+  ChargeUnrecorded(least);
   if (++kills > kFreeKills) failed = time.at;
+}
+
+void JobLedger::State::ChargeTold(const Budget& used) {
+  told = told + Minus(Bounded(used), sitting);
+  Charge(Bounded(used));
 }
 
 void JobLedger::State::Begin(const LedgerRecord& record) {
@@ -166,7 +170,7 @@ void JobLedger::State::Begin(const LedgerRecord& record) {
   sitting = {};
   started = time.at;
   memory_needed = 0;
-  Charge(Bounded(record.used));
+  ChargeTold(record.used);
 }
 
 void JobLedger::State::End(const LedgerRecord& record) {
@@ -174,7 +178,7 @@ void JobLedger::State::End(const LedgerRecord& record) {
   if (event == LedgerEvent::kKilled) {
     Kill(record.used);
   } else {
-    Charge(Bounded(record.used));
+    ChargeTold(record.used);
   }
   open = false;
   if (!IsVerdict(event)) sitting = {};
@@ -208,7 +212,7 @@ void JobLedger::State::Apply(const LedgerRecord& record) {
       if (record.event == LedgerEvent::kFinished) finished = time.at;
       // Its beginning may be too old to be kept.
       if (record.event == LedgerEvent::kSaved) open = true;
-      return Charge(Bounded(record.used));
+      return ChargeTold(record.used);
     case Effect::kEnds:
       return End(record);
   }

@@ -79,7 +79,7 @@ class JobLedger {
     bool open = false;  // A sitting began and has not ended.
     Budget sitting;     // Of it, as charged.
     std::int64_t charged_at = 0, charged_clock = 0;
-    Budget total;  // Since ever: for the rates of use.
+    Budget told;  // Since ever, without guesses: for the rates of use.
     double recent = 0;
     std::int64_t recent_at = 0;
     std::int64_t first_seen = 0, started = 0, finished = 0, failed = 0;
@@ -90,8 +90,9 @@ class JobLedger {
 
     void Advance(std::int64_t unix_seconds);
     void Charge(const Budget& used);
-    void ChargeUnrecorded(const Budget& told);
-    void Kill(const Budget& told);
+    void ChargeTold(const Budget& used);
+    void ChargeUnrecorded(const Budget& least);
+    void Kill(const Budget& least);
     void Begin(const LedgerRecord& record);
     void End(const LedgerRecord& record);
     void Apply(const LedgerRecord& record);

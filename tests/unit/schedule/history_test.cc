@@ -159,6 +159,14 @@ TEST_F(History, AKillBeforeAnythingWasSavedIsChargedOneProcessor) {
   EXPECT_EQ(At(kEvening + 200).used_today, (Budget{200, 900, 7})) << "whichever is more";
 }
 
+TEST_F(History, AGuessAboutAKillDoesNotRaiseTheNextOne) {
+  Add(kEvening, LedgerEvent::kStarted);
+  Add(kEvening + 100, LedgerEvent::kSaved, {100, 50, 200});
+  Add(kEvening + 110, LedgerEvent::kKilled, {100, 50, 5000});
+  Add(kEvening + 120, LedgerEvent::kResumed);
+  EXPECT_EQ(At(kEvening + 130).used_today.energy_joules, 5020);
+}
+
 TEST_F(History, AKillAroundAClockSetBackIsChargedInFull) {
   Add(kEvening, LedgerEvent::kStarted);
   EXPECT_EQ(At(kEvening - 9 * kHour).used_today.wall_seconds, kUnrecordedSeconds);

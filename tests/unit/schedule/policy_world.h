@@ -67,8 +67,9 @@ class World {
  public:
   World(std::uint64_t seed, std::uint64_t sequence)
       : mode(static_cast<ClockMode>(sequence % 3)), random_(seed, sequence) {
-    true_time = begin = 1'780'000'000 + static_cast<std::int64_t>(Below(100'000'000));
+    true_time = 1'780'000'000 + static_cast<std::int64_t>(Below(100'000'000));
     offset = 3600 * (static_cast<std::int32_t>(Below(26)) - 12);
+    first_day = LocalSeconds() / 86400;
     concurrent = Chance(0.7) ? 1 : 2;
     const std::uint32_t count = 1 + Below(4);
     for (std::uint32_t i = 0; i < count; ++i) AddJob(i);
@@ -166,7 +167,7 @@ class World {
   }
 
   ClockMode mode;
-  std::int64_t begin = 0, true_time = 0, skew = 0;
+  std::int64_t first_day = 0, true_time = 0, skew = 0;
   std::int64_t set_back_at = 0, latest = 0;  // What the clock said.
   std::int32_t offset = 0;
   int concurrent = 1, jumps = 0, jumps_ahead = 0;
