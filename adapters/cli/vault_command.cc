@@ -13,6 +13,7 @@ void AddVaultCommand(CLI::App* app, Action* action) {
   AddVaultQuarantineCommand(vault, action);
   AddVaultPromoteCommand(vault, action);
   AddVaultRollbackCommand(vault, action);
+  AddVaultOutcomeCommand(vault, action);
   AddVaultExportCommand(vault, action);
   AddVaultForgetCommand(vault, action);
   AddVaultRotateKeyCommand(vault, action);

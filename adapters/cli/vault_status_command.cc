@@ -35,9 +35,13 @@ void PrintAsJson(const VaultFlags& vault, const VaultStatus& status) {
     json.Key("serving").Bool(generation.serving);
     json.Key("tainted").Bool(generation.tainted);
     json.Key("base").String(generation.base);
+    json.Key("shown").Int(generation.outcome.shown);
+    json.Key("accepted").Int(generation.outcome.accepted);
     json.EndObject();
   }
   json.EndArray();
+  json.Key("ledger_files").Int(static_cast<std::int64_t>(status.ledger_files));
+  json.Key("ledger_bytes").Int(static_cast<std::int64_t>(status.ledger_bytes));
   json.Key("quarantine").BeginArray();
   for (const VaultDamage& damage : status.quarantine) json.String(damage.what);
   json.EndArray();
@@ -56,11 +60,18 @@ void Print(const VaultFlags& vault, const VaultStatus& status) {
   std::printf("\nadapter      %s, %zu generations\n", vault.adapter.c_str(),
               status.generations.size());
   for (const GenerationInfo& generation : status.generations) {
-    std::printf("  %-10lld %s  %lld bytes%s%s\n", number(generation.generation),
+    std::printf("  %-10lld %s  %lld bytes%s%s", number(generation.generation),
                 MomentText(generation.created).c_str(), number(generation.bytes),
                 generation.serving ? "  serving" : "",
                 generation.tainted ? "  tainted: learned what was forgotten since" : "");
+    const Outcome& outcome = generation.outcome;
+    if (outcome.shown > 0) {
+      std::printf("  taken %lld of %lld", number(outcome.accepted), number(outcome.shown));
+    }
+    std::printf("\n");
   }
+  std::printf("ledger       %lld files of %lld bytes\n", number(status.ledger_files),
+              number(status.ledger_bytes));
   std::printf("quarantine   %zu files\n", status.quarantine.size());
 }
 

@@ -16,19 +16,14 @@ Status CheckOutcome(const Outcome& outcome) {
   return OkStatus();
 }
 
-Outcome CountsOf(const OutcomeEntry& entry) {
-  return {static_cast<std::int64_t>(entry.shown), static_cast<std::int64_t>(entry.accepted)};
-}
-
 }  // namespace
 
 Result<OutcomeReport> Adaptation::Impl::ReportOutcome(const Outcome& outcome) {
   ATTUNE_RETURN_IF_ERROR(CheckOutcome(outcome));
   // Not what the vault says by now: what made the suggestions.
   const std::uint64_t generation = serving();
-  if (model_ == nullptr && generation == 0) {
-    return FailedPrecondition("outcome: opened without a model, and no generation serves");
-  }
+  // Which bare base it was, only the model tells.
+  if (generation == 0) ATTUNE_RETURN_IF_ERROR(Model().status());
   AdapterStore adapters = Adapters();
   OutcomeVerdict verdict;
   const auto judge = [&](const AdapterStore::Outcomes& counts) {

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "session/adaptation_impl.h"
 #include "session/training_checkpoint.h"
+#include "vault/ledger_store.h"
 
 namespace attune {
 namespace {
@@ -34,9 +35,18 @@ std::vector<GenerationInfo> DescribeGenerations(const Manifest& manifest,
   std::vector<GenerationInfo> generations;
   for (const AdapterEntry& entry : manifest.adapters) {
     if (entry.adapter != adapter) continue;
-    generations.push_back({entry.generation, entry.created, entry.bytes,
-                           entry.generation == serving, entry.tainted,
-                           HexOf(entry.base).substr(0, kShownBaseDigits)});
+    generations.push_back({entry.generation,
+                           entry.created,
+                           entry.bytes,
+                           entry.generation == serving,
+                           entry.tainted,
+                           HexOf(entry.base).substr(0, kShownBaseDigits),
+                           {}});
+    for (const OutcomeEntry& counted : manifest.outcomes) {
+      const bool is_its = counted.adapter == adapter && counted.base == entry.base &&
+                          counted.generation == entry.generation;
+      if (is_its) generations.back().outcome = CountsOf(counted);
+    }
   }
   return generations;
 }
@@ -59,6 +69,10 @@ Result<VaultStatus> InspectVault(const Platform& platform, const VaultLocation& 
   const AdapterStore adapters(*open.vault,
                               {location.adapter, ServedBase(manifest, location.adapter)});
   status.generations = DescribeGenerations(manifest, location.adapter, adapters.serving());
+  ATTUNE_ASSIGN_OR_RETURN(const auto ledger, LedgerStore::Open(*open.vault, {}));
+  ATTUNE_ASSIGN_OR_RETURN(const LedgerStore::Totals written, ledger->Measure());
+  status.ledger_files = written.segments;
+  status.ledger_bytes = written.bytes;
   for (const QuarantinedFile& file : manifest.quarantine) {
     status.quarantine.push_back({StrCat(NameOf(file.role, file.file), ": ", file.reason)});
   }

@@ -113,6 +113,10 @@ Result<AdapterGeneration> LoadGeneration(Vault& vault, const AdapterEntry& entry
 
 }  // namespace
 
+Outcome CountsOf(const OutcomeEntry& entry) {
+  return {static_cast<std::int64_t>(entry.shown), static_cast<std::int64_t>(entry.accepted)};
+}
+
 AdapterStore::AdapterStore(Vault& vault, AdapterStoreOptions options)
     : vault_(vault), options_(std::move(options)) {
   ATTUNE_CHECK(options_.keep >= 1);

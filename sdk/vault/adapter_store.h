@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "attune/outcome.h"
 #include "attune/status.h"
 #include "base/function_ref.h"
 #include "vault/container.h"
@@ -115,5 +116,7 @@ class AdapterStore {
   Vault& vault_;
   AdapterStoreOptions options_;
 };
+
+Outcome CountsOf(const OutcomeEntry& entry);
 
 }  // namespace attune

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "attune/outcome.h"
 #include "attune/status.h"
 
 namespace attune {
@@ -31,6 +32,7 @@ struct GenerationInfo {
   // The first 16 hexadecimal digits of its base model's SHA-256. One of another
   // base than the open model's does not serve.
   std::string base;
+  Outcome outcome{};  // Of its suggestions, as reported.
 };
 
 struct VaultDamage {
@@ -46,6 +48,8 @@ struct VaultStatus {
   std::uint64_t checkpoint_bytes = 0;
   std::int64_t checkpoint_step = 0;         // Of the newest; 0 without any.
   std::vector<GenerationInfo> generations;  // Of this adapter.
+  std::uint64_t ledger_files = 0;           // What happened to jobs; all in one.
+  std::uint64_t ledger_bytes = 0;           // Sealed.
   std::vector<VaultDamage> quarantine;
 };
 
