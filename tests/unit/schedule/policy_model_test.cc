@@ -43,12 +43,6 @@ bool IsInWindow(const JobPolicy& policy, const Now& now) {
   return policy.windows.empty();
 }
 
-bool IsOver(const Budget& used, const Budget& limit, double slack) {
-  return (limit.wall_seconds > 0 && used.wall_seconds > limit.wall_seconds + slack) ||
-         (limit.cpu_seconds > 0 && used.cpu_seconds > limit.cpu_seconds + slack) ||
-         (limit.energy_joules > 0 && used.energy_joules > limit.energy_joules + slack);
-}
-
 bool IsOverdue(const World& world, const WorldJob& job) {
   const std::int64_t since = job.finished >= 0 ? job.finished : job.seen;
   const double deadline = job.policy.deadline_seconds;
@@ -351,7 +345,8 @@ void Live(World& world) {
         Decide(states, world.facts, world.now(), world.concurrent, kSeed);
     CheckVerdicts(world, states, verdicts);
     world.Apply(verdicts);
-    const std::uint32_t seconds = AnyRuns(world) ? 1 + world.Below(290) : 60 + world.Below(20000);
+    const std::uint32_t seconds =
+        AnyRuns(world) ? 1 + world.dice.Below(290) : 60 + world.dice.Below(20000);
     world.Pass(seconds, 0.04, 0.03);
   }
   CheckBudgets(world);
@@ -370,7 +365,7 @@ bool CanRun(const World& world, const WorldJob& job) {
 // From any past, once the device is at rest and the clock steady, every job trains.
 // Returns the true days that it took; more than `limit`: not all did.
 double DaysUntilAllRan(World& world, double limit) {
-  world.MakeFactsGood();
+  world.facts = GoodFacts();
   const std::int64_t begin = world.true_time;
   std::set<std::string> waiting;
   for (const WorldJob& job : world.jobs) {
