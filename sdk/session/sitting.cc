@@ -89,7 +89,7 @@ class SittingLoop {
     std::vector<JobPolicy> policies;
     for (const auto& job : jobs_) {
       policies.push_back(job->policy());
-      if (job->barred_by() != Reason::kNone) policies.back().enabled = false;
+      if (job->barred()) policies.back().enabled = false;
     }
     std::vector<JobState> states;
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
@@ -97,11 +97,7 @@ class SittingLoop {
     }
     const auto verdicts =
         attune::Decide(states, facts_, log_.now(), options_.concurrent, options_.seed);
-    for (std::size_t i = 0; i < jobs_.size(); ++i) {
-      jobs_[i]->verdict = verdicts[i];
-      const Reason barred = jobs_[i]->barred_by();
-      if (barred != Reason::kNone && jobs_[i]->policy().enabled) jobs_[i]->verdict.reason = barred;
-    }
+    for (std::size_t i = 0; i < jobs_.size(); ++i) jobs_[i]->SetVerdict(verdicts[i]);
   }
 
   // Why the job should not take another step after a rest; kNone: it should.

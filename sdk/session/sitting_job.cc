@@ -8,6 +8,8 @@ namespace {
 
 // A job that could not run here is not tried again for so long.
 constexpr double kBarredSeconds = 600;
+// What a turn counts at least: a clock may be too coarse to tell.
+constexpr double kLeastTurn = 1e-6;
 
 bool Exceeds(double used, double more, double limit) { return limit > 0 && used + more > limit; }
 
@@ -44,12 +46,18 @@ JobHistory JobSitting::History() const {
   return history;
 }
 
-Reason JobSitting::barred_by() const {
-  return pacer_.Now() < barred_until_ ? barred_by_ : Reason::kNone;
+bool JobSitting::barred() const { return pacer_.Now() < barred_until_; }
+
+void JobSitting::SetVerdict(const Verdict& decided) {
+  verdict = decided;
+  if (!barred() || !job_.policy.enabled) return;
+  verdict.reason = barred_by_;
+  verdict.until = next_attempt_;
 }
 
-void JobSitting::Bar(Reason reason) {
+void JobSitting::Bar(Reason reason, std::int64_t next_attempt) {
   barred_by_ = reason;
+  next_attempt_ = next_attempt;
   barred_until_ = pacer_.Now() + kBarredSeconds;
 }
 
@@ -98,6 +106,7 @@ void JobSitting::Account() {
 
 void JobSitting::EndTurn() {
   Account();
+  turns_ += kLeastTurn / ShareWeight(job_.policy.weight);
   in_turn_ = false;
 }
 
@@ -207,7 +216,7 @@ Status JobSitting::Fail(const Status& status) {
     record.next_attempt = log_.now().unix_seconds + static_cast<std::int64_t>(wait);
   }
   End();
-  Bar(locked ? Reason::kDeviceLocked : Reason::kBackingOff);
+  Bar(locked ? Reason::kDeviceLocked : Reason::kBackingOff, record.next_attempt);
   return log_.Append(std::move(record));
 }
 

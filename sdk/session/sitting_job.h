@@ -36,12 +36,13 @@ class JobSitting {
   const JobPolicy& policy() const { return job_.policy; }
   bool running() const { return running_; }
   JobHistory History() const;
-  // Why it is not to be tried again for now: failed or refused here, or the device
-  // was locked. kNone: it may be.
-  Reason barred_by() const;
+  // Not to be tried again for now: failed or refused here, or the device was locked.
+  // To the policy it is as if it were disabled.
+  bool barred() const;
   // Asks the work what it needs. Not while it runs.
   void Ask();
 
+  void SetVerdict(const Verdict& decided);
   Verdict verdict;  // The last one.
 
   // --- Running ---
@@ -91,7 +92,7 @@ class JobSitting {
   Status Refuse(std::int64_t needed, const DeviceFacts& facts);
   Status Fail(const Status& status);
   void End();
-  void Bar(Reason reason);
+  void Bar(Reason reason, std::int64_t next_attempt = 0);
 
   const SittingJob job_;
   const std::size_t index_;
@@ -105,7 +106,8 @@ class JobSitting {
   Reason skip_told_ = Reason::kNone;
   std::int64_t skip_told_night_ = 0;
   Reason barred_by_ = Reason::kNone;
-  double barred_until_ = 0;
+  double barred_until_ = 0;        // Monotonic seconds.
+  std::int64_t next_attempt_ = 0;  // What is told of it.
 
   bool running_ = false;
   WorkProgress progress_;
