@@ -98,6 +98,11 @@ class Adaptation::Impl {
   AdapterStore Adapters(const BaseHash& base) const;
   AdapterStore Adapters() const { return Adapters(base()); }
   Status OpenModel();
+  // Gives its memory back; whoever needs it opens it again.
+  void CloseModel() {
+    model_.reset();
+    in_force_ = 0;
+  }
   Status PutInForce();
 
   // Of all examples, or of those in `only`.
@@ -110,6 +115,7 @@ class Adaptation::Impl {
   Result<Judgement> Judge(const Candidate& candidate, const RunOptions& options,
                           FunctionRef<bool()> go_on);
 
+  friend class AdaptationWork;
   class Job;  // session/adaptation_job.h
   Result<std::unique_ptr<Job>> MakeJob(const RunOptions& options);
 

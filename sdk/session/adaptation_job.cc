@@ -51,7 +51,8 @@ Status Adaptation::Impl::Job::Prepare(ExampleSnapshot snapshot) {
   report_.damaged_examples = snapshot.damaged;
   store_ = std::make_unique<VaultStateStore>(checkpoints_, adaptation_.base_, seen_);
   ATTUNE_ASSIGN_OR_RETURN(
-      run_, TrainingRun::Create(adaptation_.platform_, base, task, std::move(texts), store_.get()));
+      run_, TrainingRun::Create(adaptation_.platform_, base, task, std::move(texts), store_.get(),
+                                &memory_needed_));
   return OkStatus();
 }
 

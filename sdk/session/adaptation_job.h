@@ -37,6 +37,8 @@ class Adaptation::Impl::Job {
   //   kCancelled  `go_on` said no: the next Begin() comes back to here
   Status Finish(FunctionRef<bool()> go_on);
 
+  // Bytes that it takes, known since Begin() got so far, also where it was refused.
+  std::int64_t memory_needed() const { return memory_needed_; }
   // The number of this run.
   std::uint64_t number() const { return checkpoints_.run(); }
   // As of now.
@@ -68,6 +70,7 @@ class Adaptation::Impl::Job {
   std::vector<TrainingExample> held_out_;
   std::vector<IdRange> seen_;
   CurveFiles curve_;
+  std::int64_t memory_needed_ = 0;
   Point saved_;
   Judgement judgement_;
   RunReport report_;

@@ -21,6 +21,12 @@ class StopSignal {
   bool asked() const { return soft_.load(std::memory_order_relaxed); }
   bool insisted() const { return hard_.load(std::memory_order_relaxed); }
 
+  // For the next run. Not while something may ask.
+  void Reset() {
+    soft_.store(false, std::memory_order_relaxed);
+    hard_.store(false, std::memory_order_relaxed);
+  }
+
  private:
   std::atomic<bool> soft_{false}, hard_{false};
 };

@@ -228,6 +228,7 @@ class Adaptation {
   Status ExportExamples(const std::string& path);
 
  private:
+  friend class AdaptationWork;  // A night's run of it.
   class Impl;
   explicit Adaptation(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
