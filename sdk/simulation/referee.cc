@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kHold = -1;
 constexpr double kLongAgo = 1e9;
+constexpr double kHour = 3600;
 constexpr std::size_t kMaxTold = 20;
 
 bool InWindow(const TimeWindow& window, std::int64_t local_minute_of_epoch) {
@@ -58,7 +59,11 @@ Referee::Referee(const VirtualDevice& device, const std::vector<SimulatedJob>& j
                  const SittingOptions& options)
     : device_(device), jobs_(jobs), options_(options), states_(jobs.size()) {}
 
-void Referee::FactsChanged() {
+void Referee::Happened(const TracePoint& point) {
+  if (point.event == TraceEvent::kClockJump) {
+    clock_was_set_ = true;
+    if (point.seconds > 0) jumps_ahead_.push_back(point.at);
+  }
   for (std::size_t job = 0; job < jobs_.size(); ++job) Observe(job, true);
 }
 
@@ -163,8 +168,14 @@ void Referee::Used(std::size_t job, double seconds) {
   Job& state = states_[job];
   const std::int64_t now = device_.unix_seconds();
   const std::int32_t offset = device_.utc_offset_seconds();
-  state.by_day[LocalDay(now, offset)] += seconds;
-  state.by_run_and_night[{state.run, NightOf(now, offset)}] += seconds;
+  const std::pair key{state.run, NightOf(now, offset)};
+  if (clock_was_set_) {
+    state.by_hour[static_cast<std::int64_t>(device_.now() / kHour)] += seconds;
+    state.later_by_run[key] += seconds;
+  } else {
+    state.by_day[LocalDay(now, offset)] += seconds;
+    state.by_run_and_night[key] += seconds;
+  }
   counts_.trained_seconds += seconds;
 }
 
@@ -188,18 +199,37 @@ void Referee::Violated(std::int64_t Simulated::*counter, std::size_t job, const 
   counts_.violations.push_back(StrCat("day ", day, ", ", jobs_[job].policy.name, ": ", what));
 }
 
-void Referee::CheckBudget(std::size_t job, const Budget& limit, double used,
+void Referee::CheckBudget(std::size_t job, const Budget& limit, double times, double used,
                           const std::string& of) {
   const SimulatedJob& costs = jobs_[job];
   const double room = states_[job].longest_step + states_[job].longest_save;
   const auto check = [&](double rate, double bound, const char* unit) {
-    if (bound <= 0 || used * rate <= bound + room * rate) return;
+    if (bound <= 0 || used * rate <= times * bound + room * rate) return;
     Violated(&Simulated::budget_violations, job,
-             StrCat(used * rate, " ", unit, " used of ", bound, of));
+             StrCat(used * rate, " ", unit, " used of ", times, " times ", bound, of));
   };
   check(1, limit.wall_seconds, "s");
   check(costs.processors, limit.cpu_seconds, "CPU s");
   check(costs.processors * options_.watts, limit.energy_joules, "J");
+}
+
+// Wherever days begin, so many hold parts of one more. A jump ahead is worth two days'
+// budgets: law 9 of docs/internals/scheduler.md.
+void Referee::CheckHours(std::size_t job, int days) {
+  const auto& by_hour = states_[job].by_hour;
+  auto end = by_hour.begin();
+  double used = 0;
+  for (auto begin = by_hour.begin(); begin != by_hour.end(); ++begin) {
+    const std::int64_t first = begin->first, last = first + std::int64_t{24} * days;
+    for (; end != by_hour.end() && end->first < last; ++end) used += end->second;
+    const auto jumps = std::count_if(jumps_ahead_.begin(), jumps_ahead_.end(), [&](double at) {
+      return at >= (static_cast<double>(first) - 24) * kHour &&
+             at < static_cast<double>(last) * kHour;
+    });
+    CheckBudget(job, jobs_[job].policy.per_day, static_cast<double>(days + 1 + 2 * jumps), used,
+                StrCat(" in ", days, " days from hour ", first));
+    used -= begin->second;
+  }
 }
 
 Simulated Referee::Finish() && {
@@ -207,12 +237,17 @@ Simulated Referee::Finish() && {
     const JobPolicy& policy = jobs_[job].policy;
     for (const auto& [day, used] : states_[job].by_day) {
       const CivilDate date = DateOf(day);
-      CheckBudget(job, policy.per_day, used,
+      CheckBudget(job, policy.per_day, 1, used,
                   StrCat(" on ", date.year, "-", date.month, "-", date.day));
     }
     for (const auto& [key, used] : states_[job].by_run_and_night) {
-      CheckBudget(job, policy.per_run, used, StrCat(" by run ", key.first));
+      CheckBudget(job, policy.per_run, 1, used, StrCat(" by run ", key.first));
     }
+    for (const auto& [key, used] : states_[job].later_by_run) {
+      CheckBudget(job, policy.per_run, 2, used, StrCat(" by run ", key.first));
+    }
+    CheckHours(job, 1);
+    CheckHours(job, 7);
   }
   return std::move(counts_);
 }

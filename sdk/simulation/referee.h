@@ -25,7 +25,8 @@ class Referee {
 
   // --- Of the device ---
 
-  void FactsChanged();
+  // A point of the trace is in force.
+  void Happened(const TracePoint& point);
   void ProcessStarted();
   void ProcessEnded(bool alive);
 
@@ -44,7 +45,8 @@ class Referee {
 
   void Recorded(const LedgerRecord& record);
 
-  // Counts what can only be counted at the end.
+  // So far; budgets are counted at the end.
+  const Simulated& counts() const { return counts_; }
   Simulated Finish() &&;
 
  private:
@@ -57,19 +59,26 @@ class Referee {
     double longest_step = 0, longest_save = 0;
     double broken_since = 0;  // Conditions; kHold: they hold.
     double observed = 0;
-    std::map<std::int64_t, double> by_day;  // Seconds at work, by local day.
-    std::map<std::pair<std::uint64_t, std::int64_t>, double> by_run_and_night;
+    // Seconds at work. While the clock has never been set, by local day and by run and
+    // night; from then on by run and night, and by true hour.
+    std::map<std::int64_t, double> by_day, by_hour;
+    std::map<std::pair<std::uint64_t, std::int64_t>, double> by_run_and_night, later_by_run;
   };
 
   void Observe(std::size_t job, bool at_change);
   void Violated(std::int64_t Simulated::*counter, std::size_t job, const std::string& what,
                 std::int64_t count = 1);
-  void CheckBudget(std::size_t job, const Budget& limit, double used, const std::string& of);
+  // `times`: how often the limit may be used.
+  void CheckBudget(std::size_t job, const Budget& limit, double times, double used,
+                   const std::string& of);
+  void CheckHours(std::size_t job, int days);
 
   const VirtualDevice& device_;
   const std::vector<SimulatedJob>& jobs_;
   const SittingOptions& options_;
   std::vector<Job> states_;
+  bool clock_was_set_ = false;
+  std::vector<double> jumps_ahead_;  // When, true seconds.
   Simulated counts_;
 };
 

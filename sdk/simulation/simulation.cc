@@ -93,7 +93,7 @@ class Simulation {
 
  private:
   void OnPoint(const TracePoint& point) {
-    referee_.FactsChanged();
+    referee_.Happened(point);
     if (point.event != TraceEvent::kExamples) return;
     for (std::size_t i = 0; i < jobs_.size(); ++i) {
       if (point.job.empty() || point.job == jobs_[i].policy.name) {

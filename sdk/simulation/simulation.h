@@ -59,7 +59,9 @@ struct Simulated {
   // Kills that cost more than `max_loss_seconds`, and one step and one save.
   std::int64_t loss_violations = 0;
   // Local days and runs' nights on which a job truly used more than its budget, and
-  // one step and one save.
+  // one step and one save. Once the clock has been set, a day is what the scheduler
+  // takes for one: from then on any 24 hours with more than two days' budgets and any
+  // 7 days with more than eight, and two more for each jump ahead.
   std::int64_t budget_violations = 0;
   // Steps begun while a condition had not held for longer than `facts_seconds`.
   std::int64_t condition_violations = 0;

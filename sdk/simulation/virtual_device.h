@@ -19,6 +19,8 @@
 
 namespace attune {
 
+inline constexpr double kTimerSlackSeconds = 1e-4;
+
 class VirtualDevice : public Clock, public DeviceMonitor {
  public:
   // `on_point` sees every point of the trace when it is in force. `trace` is not owned.
@@ -50,7 +52,10 @@ class VirtualDevice : public Clock, public DeviceMonitor {
   std::int64_t UnixSeconds() override { return unix_seconds(); }
   std::int32_t UtcOffsetSeconds(std::int64_t) override { return utc_offset_seconds(); }
   double ProcessCpuSeconds() override { return cpu_seconds_; }
-  void Sleep(double seconds) override { Work(seconds, 0); }
+  // As timers do, a little longer than asked.
+  void Sleep(double seconds) override {
+    if (seconds > 0) Work(seconds + kTimerSlackSeconds, 0);
+  }
   DeviceFacts Read() override { return facts(); }
 
  private:
