@@ -33,6 +33,23 @@ AdaptationOptions OptionsOf(const RunArguments& arguments, const TrainingOptions
   return options;
 }
 
+void AddGate(const GateDecision& gate, JsonLine* line) {
+  line->Add("reason", std::string(GateReasonName(gate.reason)));
+  line->Add("gate_examples", gate.examples);
+  if (gate.examples > 0) {
+    line->Add("base_loss", gate.base_loss).Add("serving_loss", gate.serving_loss);
+    line->Add("candidate_loss", gate.candidate_loss);
+    line->Add("gain_over_base", gate.gain_over_base);
+    line->Add("gain_over_base_low", gate.gain_over_base_low);
+    line->Add("gain_over_serving", gate.gain_over_serving);
+    line->Add("gain_over_serving_low", gate.gain_over_serving_low);
+  }
+  line->Add("gate_anchors", gate.anchors);
+  if (gate.anchors == 0) return;
+  line->Add("anchor_change", gate.anchor_change);
+  line->Add("anchor_change_high", gate.anchor_change_high);
+}
+
 void PrintAsJson(const RunReport& report) {
   JsonLine line;
   line.Add("event", report.training.finished ? "finished" : "stopped");
@@ -41,11 +58,10 @@ void PrintAsJson(const RunReport& report) {
   if (!report.not_resumed.empty()) line.Add("not_resumed", report.not_resumed);
   if (report.training.finished) {
     line.Add("generation", report.generation).Add("promoted", report.promoted);
-    if (report.training.held_out_tokens > 0) {
-      line.Add("serving_loss", report.serving_loss).Add("candidate_loss", report.candidate_loss);
-    }
+    AddGate(report.gate, &line);
   }
   line.Add("skipped_examples", report.skipped_examples);
+  line.Add("near_duplicates", report.near_duplicates);
   line.Add("damaged_examples", report.damaged_examples);
   line.Add("damaged_checkpoints", static_cast<std::int64_t>(report.damaged_checkpoints));
   line.Print();
@@ -57,15 +73,33 @@ void PrintVerdict(const RunReport& report, bool no_promote) {
     std::printf("stopped       state sealed in the vault; the same command goes on\n");
   } else if (report.promoted) {
     std::printf("generation    %llu, serving\n", generation);
+  } else if (report.generation == 0) {
+    std::printf("generation    none: %s\n", GateReasonSentence(report.gate.reason).data());
   } else if (no_promote) {
     std::printf("generation    %llu, kept; `attune vault promote` makes it serve\n", generation);
   } else {
-    std::printf("generation    %llu, kept but not serving: %.4f nats/token, what serves has %.4f\n",
-                generation, report.candidate_loss, report.serving_loss);
+    std::printf("generation    %llu, kept but not serving: %s\n", generation,
+                GateReasonSentence(report.gate.reason).data());
   }
 }
 
-void Print(const RunReport& report, bool no_promote) {
+void PrintGate(const GateDecision& gate, double confidence) {
+  if (gate.examples > 0) {
+    std::printf(
+        "gate          %lld examples: %.1f %% better than the base, at least %.1f %%; than "
+        "what served %.1f %%, at least %.1f %% (confidence %g)\n",
+        static_cast<long long>(gate.examples), 100 * gate.gain_over_base,
+        100 * gate.gain_over_base_low, 100 * gate.gain_over_serving,
+        100 * gate.gain_over_serving_low, confidence);
+  }
+  if (gate.anchors > 0) {
+    std::printf("forgetting    %+.1f %% on %lld anchors, at most %+.1f %%\n",
+                100 * gate.anchor_change, static_cast<long long>(gate.anchors),
+                100 * gate.anchor_change_high);
+  }
+}
+
+void Print(const RunReport& report, const RunArguments& arguments) {
   if (report.resumed_at_step > 0) {
     std::printf("went on       from step %lld\n", static_cast<long long>(report.resumed_at_step));
   }
@@ -78,7 +112,8 @@ void Print(const RunReport& report, bool no_promote) {
         "damaged       %lld examples, %d saved states, left out; see `attune vault verify`\n",
         static_cast<long long>(report.damaged_examples), report.damaged_checkpoints);
   }
-  PrintVerdict(report, no_promote);
+  if (report.training.finished) PrintGate(report.gate, arguments.run.gate.confidence);
+  PrintVerdict(report, arguments.no_promote);
 }
 
 Result<ExitCode> Run(const RunArguments& arguments) {
@@ -99,7 +134,7 @@ Result<ExitCode> Run(const RunArguments& arguments) {
   if (arguments.json) {
     PrintAsJson(*report);
   } else {
-    Print(*report, arguments.no_promote);
+    Print(*report, arguments);
   }
   return !report->training.finished && Interrupted() ? ExitCode::kInterrupted : ExitCode::kOk;
 }
@@ -116,6 +151,28 @@ void AddDataFlags(CLI::App* app, RunArguments* arguments) {
                   "Latest part of the examples to test on, 0 to 0.9")
       ->capture_default_str();
   app->add_option("--held-out-examples", a.held_out_examples, "Test on at most so many")
+      ->capture_default_str();
+  app->add_option("--source", a.source, "Learn from examples of this source only");
+  app->add_flag("--keep-near-duplicates", a.keep_near_duplicates,
+                "Test also on what is nearly the same as an earlier example");
+}
+
+void AddGateFlags(CLI::App* app, RunArguments* arguments) {
+  AdaptationOptions& a = arguments->adaptation;
+  GateOptions& gate = arguments->run.gate;
+  app->add_option("--anchor", a.anchor,
+                  "File of texts that must not be unlearned; default: not tested");
+  app->add_option("--anchor-examples", a.anchor_examples, "Test on at most so many")
+      ->capture_default_str();
+  app->add_option("--max-forgetting", gate.max_forgetting,
+                  "Part by which the loss on the anchors may rise")
+      ->capture_default_str();
+  app->add_option("--min-examples", gate.min_examples,
+                  "Held-out examples without which nothing is promoted")
+      ->capture_default_str();
+  app->add_option("--confidence", gate.confidence, "Of being better, 0.5 to 0.9999")
+      ->capture_default_str();
+  app->add_option("--min-gain", gate.min_gain, "Part of the loss that must be won")
       ->capture_default_str();
 }
 
@@ -139,6 +196,7 @@ void AddRunCommand(CLI::App* app, Action* action) {
   AddDataFlags(command, arguments.get());
   AddLoraFlags(command, &arguments->training);
   AddScheduleFlags(command, &arguments->training);
+  AddGateFlags(command, arguments.get());
   AddStateFlags(command, arguments.get());
   command->callback([arguments, action] { *action = [arguments] { return Run(*arguments); }; });
 }

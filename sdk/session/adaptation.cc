@@ -25,6 +25,14 @@ Status CheckOptions(const AdaptationOptions& options) {
     return InvalidArgument(
         StrCat("held-out examples ", options.held_out_examples, ", allowed 1 and up"));
   }
+  if (!(options.stopping_fraction >= 0 && options.stopping_fraction <= 0.9)) {
+    return InvalidArgument(
+        StrCat("stopping fraction ", options.stopping_fraction, ", allowed 0 to 0.9"));
+  }
+  if (options.anchor_examples < 1) {
+    return InvalidArgument(
+        StrCat("anchor examples ", options.anchor_examples, ", allowed 1 and up"));
+  }
   if (options.keep_checkpoints < 1 || options.keep_generations < 1) {
     return InvalidArgument(StrCat("to keep ", options.keep_checkpoints, " checkpoints and ",
                                   options.keep_generations, " generations, allowed 1 and up"));

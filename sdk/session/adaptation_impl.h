@@ -15,6 +15,7 @@
 #include "attune/status.h"
 #include "base/function_ref.h"
 #include "formats/peft.h"
+#include "session/adapter_evaluation.h"
 #include "session/dataset.h"
 #include "session/platform.h"
 #include "session/served_model.h"
@@ -35,12 +36,20 @@ struct ExampleSnapshot {
   std::int64_t damaged = 0;
 };
 
+// Texts that the base is known for, and how it does on them.
+struct AnchorSet {
+  TestTexts texts{};
+  std::vector<ExampleLoss> base{};  // Empty until they are measured.
+  std::int64_t row_length = 0;      // Of the texts; 0: not read.
+  Arithmetic arithmetic = Arithmetic::kF32;
+};
+
 // What a finished run offers to serve.
 struct Candidate {
   const PeftFiles& files;  // As they will be stored.
-  const std::vector<TrainingExample>& held_out;
-  // Nats per token on them, as the run has tested; 0 where there are none.
-  double base_loss = 0, loss = 0;
+  const TestTexts& held_out;
+  bool finite = true;   // All numbers of the files.
+  double exposure = 0;  // Bits, of planted texts; see train/canary.h.
 };
 
 struct Judgement {
@@ -105,11 +114,17 @@ class Adaptation::Impl {
   }
   Status PutInForce();
 
-  // Of all examples, or of those in `only`.
-  Result<ExampleSnapshot> Snapshot(const std::vector<IdRange>* only);
+  // Of all examples, or of those in `only`; `stopping`: with a part to decide by when
+  // to stop.
+  Result<ExampleSnapshot> Snapshot(const std::vector<IdRange>* only, bool stopping = false);
 
-  // Compares the candidate with what serves and with the bare base. Takes memory as a
-  // test on held-out examples does.
+  // Reads the anchors, unless they were read for such a run already; of no text where
+  // there is no file. Valid until the next call.
+  //
+  //   kNotFound, kInvalidArgument  as ReadDataset()
+  Result<AnchorSet*> Anchors(const TrainingOptions& options);
+
+  // Has the gate judge the candidate. Takes memory as a test on held-out examples does.
   //
   //   kCancelled  `go_on` said no; it is asked before each micro-batch
   Result<Judgement> Judge(const Candidate& candidate, const RunOptions& options,
@@ -128,6 +143,7 @@ class Adaptation::Impl {
   BaseHash base_{};
   std::uint64_t in_force_ = 0;
   double looked_at_ = 0;  // The clock when Refresh() was called last.
+  AnchorSet anchors_;
 };
 
 // The base of the generation that would serve if its model were open; zeros if

@@ -1,5 +1,8 @@
 #include "session/adaptation_job.h"
 
+#include <algorithm>
+#include <cmath>
+#include <span>
 #include <utility>
 
 #include "base/strings.h"
@@ -11,6 +14,16 @@ namespace {
 
 // Of the loss curve that a generation keeps: some 50 KiB, however long it learned.
 constexpr std::size_t kMaxCurvePoints = 1000;
+
+bool AllFinite(TrainingState& state) {
+  for (std::size_t i = 0; i < state.trainables().size(); ++i) {
+    const std::span<const float> values = state.parameter(i);
+    if (!std::all_of(values.begin(), values.end(), [](float x) { return std::isfinite(x); })) {
+      return false;
+    }
+  }
+  return true;
+}
 
 }  // namespace
 
@@ -45,7 +58,12 @@ Status Adaptation::Impl::Job::Prepare(ExampleSnapshot snapshot) {
     return FailedPrecondition(
         StrCat("nothing to learn: ", texts.train_messages, " examples of text, none of 2 tokens"));
   }
-  held_out_ = texts.held_out;
+  ATTUNE_ASSIGN_OR_RETURN(
+      held_out_, EncodeTests(model_.tokenizer(), snapshot.messages.held_out, task.row_length));
+  // What the end of the run needs is missed before it begins.
+  ATTUNE_RETURN_IF_ERROR(Check(options_.gate));
+  ATTUNE_RETURN_IF_ERROR(adaptation_.Anchors(options_.training).status());
+  report_.near_duplicates = snapshot.messages.near_duplicates;
   seen_ = std::move(snapshot.seen);
   report_.skipped_examples = snapshot.skipped;
   report_.damaged_examples = snapshot.damaged;
@@ -58,7 +76,8 @@ Status Adaptation::Impl::Job::Prepare(ExampleSnapshot snapshot) {
 
 Status Adaptation::Impl::Job::Start() {
   ATTUNE_RETURN_IF_ERROR(adaptation_.examples_->ApplyRetention().status());
-  ATTUNE_ASSIGN_OR_RETURN(ExampleSnapshot snapshot, adaptation_.Snapshot(nullptr));
+  ATTUNE_ASSIGN_OR_RETURN(ExampleSnapshot snapshot,
+                          adaptation_.Snapshot(nullptr, LooksForTheBest()));
   ATTUNE_RETURN_IF_ERROR(Prepare(std::move(snapshot)));
   run_->Start();
   return OkStatus();
@@ -91,7 +110,8 @@ Status Adaptation::Impl::Job::TryToResume() {
 }
 
 Status Adaptation::Impl::Job::GoOnFrom(Checkpoint checkpoint) {
-  ATTUNE_ASSIGN_OR_RETURN(ExampleSnapshot snapshot, adaptation_.Snapshot(&checkpoint.entry.seen));
+  ATTUNE_ASSIGN_OR_RETURN(ExampleSnapshot snapshot,
+                          adaptation_.Snapshot(&checkpoint.entry.seen, LooksForTheBest()));
   ATTUNE_RETURN_IF_ERROR(Prepare(std::move(snapshot)));
   store_->Offer(std::move(checkpoint.content));
   return run_->Resume();
@@ -123,15 +143,16 @@ Status Adaptation::Impl::Job::Finish(FunctionRef<bool()> go_on) {
                           FormatAdapter(run_->peft(), run_->lora(), run_->state(), metadata));
   curve_ = FormatCurve(Thinned(run_->curve(), kMaxCurvePoints));
   report_.training = run_->report();
+  const bool finite = AllFinite(run_->state());
   run_.reset();  // Its memory is what the tests below take.
-  const Candidate candidate{files, held_out_, report_.training.loss_before,
-                            report_.training.loss_after};
+  const Candidate candidate{.files = files, .held_out = held_out_, .finite = finite};
   ATTUNE_ASSIGN_OR_RETURN(judgement_, adaptation_.Judge(candidate, options_, go_on));
+  report_.gate = judgement_.decision;
   report_.candidate_loss = judgement_.decision.candidate_loss;
   report_.serving_loss = judgement_.decision.serving_loss;
   report_.promoted =
       options_.promote_if_better && judgement_.decision.verdict == GateVerdict::kPromote;
-  return Store(files, metadata);
+  return finite ? Store(files, metadata) : Drop();
 }
 
 Status Adaptation::Impl::Job::Store(const PeftFiles& files, const SafetensorsMetadata& metadata) {
@@ -140,6 +161,11 @@ Status Adaptation::Impl::Job::Store(const PeftFiles& files, const SafetensorsMet
                           adapters.Add({files.config, files.weights}, ProvenanceOf(metadata), seen_,
                                        checkpoints_.run()));
   if (report_.promoted) ATTUNE_RETURN_IF_ERROR(adapters.Promote(report_.generation));
+  return Drop();
+}
+
+// The saved states, for the run is over.
+Status Adaptation::Impl::Job::Drop() {
   ATTUNE_RETURN_IF_ERROR(checkpoints_.Clear());
   ATTUNE_RETURN_IF_ERROR(adaptation_.PutInForce());
   if (report_.resumed_at_step == 0) return OkStatus();  // Start() did it.
@@ -154,7 +180,8 @@ Provenance Adaptation::Impl::Job::ProvenanceOf(const SafetensorsMetadata& metada
   provenance["held_out_messages"] = StrCat(report_.training.held_out_messages);
   provenance["held_out_tokens"] = StrCat(report_.training.held_out_tokens);
   Describe(judgement_, &provenance);
-  provenance["decision"] = report_.promoted ? "promoted" : "kept back";
+  const bool rejected = judgement_.decision.verdict == GateVerdict::kReject;
+  provenance["decision"] = report_.promoted ? "promoted" : rejected ? "rejected" : "kept back";
   provenance[kCurveTable] = curve_.table;
   provenance[kCurveDrawing] = curve_.drawing;
   return provenance;

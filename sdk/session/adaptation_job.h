@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "session/adaptation_impl.h"
+#include "session/adapter_evaluation.h"
 #include "session/training_output.h"
 #include "session/vault_state_store.h"
 
@@ -58,6 +59,8 @@ class Adaptation::Impl::Job {
   Status Start();
   Status TryToResume();
   Status GoOnFrom(Checkpoint checkpoint);
+  bool LooksForTheBest() const { return options_.training.patience > 0; }
+  Status Drop();
   Status Store(const PeftFiles& files, const SafetensorsMetadata& metadata);
   Provenance ProvenanceOf(const SafetensorsMetadata& metadata) const;
 
@@ -67,7 +70,7 @@ class Adaptation::Impl::Job {
   CheckpointStore checkpoints_;
   std::unique_ptr<VaultStateStore> store_;
   std::unique_ptr<TrainingRun> run_;
-  std::vector<TrainingExample> held_out_;
+  TestTexts held_out_;
   std::vector<IdRange> seen_;
   CurveFiles curve_;
   std::int64_t memory_needed_ = 0;

@@ -1,12 +1,13 @@
 // Whether a finished run's adapter is to serve.
 
-#include <algorithm>
 #include <charconv>
 #include <utility>
 
 #include "base/strings.h"
 #include "session/adaptation_impl.h"
 #include "session/adapter_evaluation.h"
+#include "session/judge.h"
+#include "session/training_setup.h"
 
 namespace attune {
 namespace {
@@ -17,51 +18,85 @@ std::string Text(double number) {
   return {text, std::to_chars(text, text + sizeof text, number).ptr};
 }
 
-GateDecision Decide(const Candidate& candidate, double serving_loss) {
-  GateDecision decision;
-  decision.candidate_loss = candidate.loss;
-  decision.serving_loss = serving_loss;
-  decision.base_loss = candidate.base_loss;
-  if (candidate.held_out.empty()) {  // Nothing speaks against it.
-    decision.verdict = GateVerdict::kPromote;
-    decision.reason = GateReason::kNone;
-  } else if (candidate.loss < std::min(serving_loss, candidate.base_loss)) {
-    decision.verdict = GateVerdict::kPromote;
-    decision.reason = GateReason::kBetter;
-  } else {
-    decision.verdict = GateVerdict::kKeep;
-    decision.reason = candidate.loss < candidate.base_loss ? GateReason::kNotBetterThanServing
-                                                           : GateReason::kNotBetterThanBase;
+std::string_view VerdictName(GateVerdict verdict) {
+  switch (verdict) {
+    case GateVerdict::kPromote:
+      return "promote";
+    case GateVerdict::kKeep:
+      return "keep";
+    case GateVerdict::kReject:
+      return "reject";
   }
-  return decision;
+  return "unknown";
 }
 
 }  // namespace
+
+Result<AnchorSet*> Adaptation::Impl::Anchors(const TrainingOptions& options) {
+  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t row, RowLength(options, model_->weights().config));
+  const bool known = anchors_.row_length == row && anchors_.arithmetic == options.arithmetic;
+  if (options_.anchor.empty() || known) return &anchors_;
+  ATTUNE_ASSIGN_OR_RETURN(Dataset dataset, ReadDataset(*platform_.files, options_.anchor));
+  AnchorSet read{.row_length = row, .arithmetic = options.arithmetic};
+  ATTUNE_ASSIGN_OR_RETURN(
+      read.texts, EncodeTests(model_->tokenizer(),
+                              Thinned(std::move(dataset.messages), options_.anchor_examples), row));
+  if (read.texts.ends.empty()) {
+    return InvalidArgument(StrCat(BaseName(options_.anchor), ": anchors of 0 tokens"));
+  }
+  anchors_ = std::move(read);
+  return &anchors_;
+}
 
 Result<Judgement> Adaptation::Impl::Judge(const Candidate& candidate, const RunOptions& options,
                                           FunctionRef<bool()> go_on) {
   ATTUNE_RETURN_IF_ERROR(Refresh());
   ATTUNE_ASSIGN_OR_RETURN(AdapterGeneration serving, Adapters().LoadServing());
-  double serving_loss = candidate.base_loss;
-  if (!candidate.held_out.empty() && serving.entry.generation != 0) {
-    ATTUNE_ASSIGN_OR_RETURN(
-        const PeftAdapter adapter,
-        ParsePeftAdapter({std::move(serving.files.config), std::move(serving.files.weights)}));
-    ATTUNE_ASSIGN_OR_RETURN(
-        const Evaluation evaluation,
-        EvaluateAdapter(platform_, model_->weights(), &adapter, options.training,
-                        candidate.held_out, [go_on] { return go_on(); }));
-    serving_loss = evaluation.loss();
+  Judgement judgement;
+  judgement.serving = serving.entry.generation;
+  if (!candidate.finite) {
+    judgement.decision = RejectNotFinite();
+    return judgement;
   }
-  return Judgement{Decide(candidate, serving_loss), serving.entry.generation};
+  ATTUNE_ASSIGN_OR_RETURN(const PeftAdapter adapter, ParsePeftAdapter(candidate.files));
+  PeftAdapter served;
+  if (judgement.serving != 0) {
+    ATTUNE_ASSIGN_OR_RETURN(served, ParsePeftAdapter({std::move(serving.files.config),
+                                                      std::move(serving.files.weights)}));
+  }
+  ATTUNE_ASSIGN_OR_RETURN(AnchorSet * anchors, Anchors(options.training));
+  const JudgeInput input{.base = &model_->weights(),
+                         .tokenizer = &model_->tokenizer(),
+                         .candidate = &adapter,
+                         .serving = judgement.serving == 0 ? nullptr : &served,
+                         .held_out = &candidate.held_out,
+                         .anchors = &anchors->texts,
+                         .anchor_base = &anchors->base,
+                         .exposure = candidate.exposure};
+  ATTUNE_ASSIGN_OR_RETURN(judgement.decision,
+                          JudgeAdapter(platform_, input, options.training, options.gate, go_on));
+  return judgement;
 }
 
 void Describe(const Judgement& judgement, Provenance* provenance) {
   const GateDecision& decision = judgement.decision;
-  (*provenance)["base_loss"] = Text(decision.base_loss);
-  (*provenance)["candidate_loss"] = Text(decision.candidate_loss);
-  (*provenance)["serving_generation"] = StrCat(judgement.serving);
-  (*provenance)["serving_loss"] = Text(decision.serving_loss);
+  Provenance& p = *provenance;
+  p["base_loss"] = Text(decision.base_loss);
+  p["candidate_loss"] = Text(decision.candidate_loss);
+  p["serving_generation"] = StrCat(judgement.serving);
+  p["serving_loss"] = Text(decision.serving_loss);
+  p["gate_verdict"] = VerdictName(decision.verdict);
+  p["gate_reason"] = GateReasonName(decision.reason);
+  p["gate_examples"] = StrCat(decision.examples);
+  p["gain_over_serving"] = Text(decision.gain_over_serving);
+  p["gain_over_serving_low"] = Text(decision.gain_over_serving_low);
+  p["gain_over_base"] = Text(decision.gain_over_base);
+  p["gain_over_base_low"] = Text(decision.gain_over_base_low);
+  p["gate_anchors"] = StrCat(decision.anchors);
+  p["anchor_change"] = Text(decision.anchor_change);
+  p["anchor_change_high"] = Text(decision.anchor_change_high);
+  p["slowdown"] = Text(decision.probes.slowdown);
+  p["exposure"] = Text(decision.probes.exposure);
 }
 
 }  // namespace attune

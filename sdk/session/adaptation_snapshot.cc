@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "session/adaptation_impl.h"
+#include "session/splits.h"
 
 namespace attune {
 namespace {
@@ -27,10 +28,13 @@ void Append(std::uint64_t id, std::vector<IdRange>* ranges) {
 
 }  // namespace
 
-Result<ExampleSnapshot> Adaptation::Impl::Snapshot(const std::vector<IdRange>* only) {
+Result<ExampleSnapshot> Adaptation::Impl::Snapshot(const std::vector<IdRange>* only,
+                                                   bool stopping) {
   ExampleSnapshot snapshot;
   std::vector<Dated> dated;
   const auto visit = [&](const StoredExample& stored) {
+    const bool wanted = options_.source.empty() || stored.example.source == options_.source;
+    if (!wanted) return true;
     if (stored.example.kind == ExampleKind::kLabelledBlob) {
       ++snapshot.skipped;
       return true;
@@ -46,11 +50,13 @@ Result<ExampleSnapshot> Adaptation::Impl::Snapshot(const std::vector<IdRange>* o
   snapshot.seen = MergeRanges(std::move(snapshot.seen));
   std::stable_sort(dated.begin(), dated.end(),
                    [](const Dated& a, const Dated& b) { return a.when < b.when; });
-  Dataset dataset;
-  for (Dated& one : dated) dataset.messages.push_back(std::move(one.message));
-  snapshot.messages = SplitByTime(std::move(dataset), options_.held_out_fraction);
-  snapshot.messages.held_out =
-      Thinned(std::move(snapshot.messages.held_out), options_.held_out_examples);
+  std::vector<Message> messages;
+  for (Dated& one : dated) messages.push_back(std::move(one.message));
+  snapshot.messages = SplitForRun(std::move(messages),
+                                  {.held_out_fraction = options_.held_out_fraction,
+                                   .held_out_examples = options_.held_out_examples,
+                                   .stopping_fraction = stopping ? options_.stopping_fraction : 0,
+                                   .keep_near_duplicates = options_.keep_near_duplicates});
   return snapshot;
 }
 

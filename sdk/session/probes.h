@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "attune/gate.h"
 #include "attune/status.h"
@@ -23,8 +24,9 @@ namespace attune {
 
 // Tokens that a probe writes at most.
 inline constexpr std::int64_t kProbeTokens = 24;
-// A token that is written in less is fast, whatever the base takes.
-inline constexpr double kFastToken = 1e-3;  // Seconds.
+// A token that is written in less is fast, whatever the base takes: a small base on a
+// busy device would make any adapter slow.
+inline constexpr double kFastToken = 5e-3;  // Seconds.
 
 // `exposure` is left as it is.
 //
@@ -33,6 +35,9 @@ inline constexpr double kFastToken = 1e-3;  // Seconds.
 Result<Probes> ProbeAdapter(const Platform& platform, const LanguageModelWeights& base,
                             const Tokenizer& tokenizer, const PeftAdapter& adapter,
                             const CompileOptions& options, FunctionRef<bool()> go_on);
+
+// How much longer a token takes, 1 at least, by the lower quartiles.
+double SlowdownOf(const std::vector<double>& bare, const std::vector<double>& adapted);
 
 // Whether a text has ended up in a loop: its end repeats one to six tokens, three
 // times at least and over eight tokens or more.

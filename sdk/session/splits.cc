@@ -184,7 +184,8 @@ DatasetSplit SplitForRun(std::vector<Message> messages, const SplitOptions& opti
   if (stopping < static_cast<std::size_t>(kMinStopping) || stopping >= middle) stopping = 0;
 
   const std::size_t learned = middle - stopping;
-  const std::vector<bool> drop = FindNearDuplicates(messages, learned);
+  const std::vector<bool> drop =
+      FindNearDuplicates(messages, options.keep_near_duplicates ? n : learned);
   DatasetSplit split;
   split.near_duplicates = std::count(drop.begin(), drop.end(), true);
   split.held_out = Take(&messages, drop, middle, n);

@@ -23,6 +23,7 @@ struct SplitOptions {
   // Of those before the held-out ones, the latest; none where there would be fewer
   // than kMinStopping.
   double stopping_fraction = 0;
+  bool keep_near_duplicates = false;
 };
 inline constexpr std::int64_t kMinStopping = 20;
 

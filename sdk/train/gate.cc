@@ -182,13 +182,14 @@ GateReason FailedCheck(const GateInput& input, const GateOptions& options,
     return GateReason::kNotFinite;
   }
   if (probes.degenerate) return GateReason::kDegenerate;
-  if (options.max_slowdown > 0 && !(probes.slowdown <= options.max_slowdown)) {
-    return GateReason::kSlow;
-  }
   if (decision.anchors > 0 && !(decision.anchor_change_high <= options.max_forgetting)) {
     return GateReason::kForgets;
   }
   if (!(probes.exposure <= options.max_exposure)) return GateReason::kMemorises;
+  // Last, for it is the only one that another run may find otherwise.
+  if (options.max_slowdown > 0 && !(probes.slowdown <= options.max_slowdown)) {
+    return GateReason::kSlow;
+  }
   return GateReason::kNone;
 }
 

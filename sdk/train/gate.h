@@ -4,7 +4,7 @@
 // A candidate is promoted when it wins over what serves and over the bare base on
 // the user's held-out examples, and loses no more than a bound on the anchor set that
 // ships with the base. A candidate that fails a check of its own (not finite,
-// degenerate, slow, forgets, memorises) is rejected; one that is merely not better is
+// degenerate, forgets, memorises, slow) is rejected; one that is merely not better is
 // kept back.
 //
 // Each figure is a ratio of sums over examples, and its bound that of a paired,

@@ -47,6 +47,7 @@ class AdaptationWorld {
     options.vault = "vault";
     options.open.context_tokens = 64;
     options.examples.max_duplicates = 0;  // The tiny messages repeat themselves.
+    options.keep_near_duplicates = true;
     return options;
   }
   std::unique_ptr<Adaptation> Open() { return Open(Options()); }
@@ -86,6 +87,11 @@ class AdaptationWorld {
     options.training.learning_rate = 0.01;
     options.training.seed = 3;
     options.checkpoint_every = 5;
+    // Three messages to test on, and the point estimate: these tests are about what
+    // follows from a promotion, not about evidence.
+    options.gate.min_examples = 3;
+    options.gate.confidence = 0.5;
+    options.gate.max_slowdown = 0;  // The clock stands still.
     return options;
   }
 

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "attune/example.h"
+#include "attune/gate.h"
 #include "attune/language_model.h"
 #include "attune/outcome.h"
 #include "attune/status.h"
@@ -52,9 +53,23 @@ struct AdaptationOptions {
   // --- What it learns from ---
 
   ExamplePolicy examples;
+  std::string source{};  // Examples of this source only; empty: all.
   // The latest part of the examples is not learned but tested on.
   double held_out_fraction = 0.1;
   std::int64_t held_out_examples = 1000;  // At most.
+  // Of the others, the latest part, to decide when to stop; only where a run has
+  // patience (TrainingOptions), and 20 at least.
+  double stopping_fraction = 0.05;
+  // What is nearly the same as an earlier example is not tested on, or the test would
+  // ask what was learned by heart; see session/splits.h. True: it is.
+  bool keep_near_duplicates = false;
+
+  // --- What it must not unlearn ---
+
+  // A file of texts that everybody writes, as `attune train --data` reads, that ships
+  // with the base model. Empty: forgetting is not judged.
+  std::string anchor{};
+  std::int64_t anchor_examples = 200;  // At most, evenly chosen.
 
   // --- What it keeps ---
 
@@ -80,8 +95,10 @@ struct RunOptions {
   bool resume = true;
   // Save and stop once so many steps are done. 0: at the end only.
   std::int64_t stop_at_step = 0;
-  // Serve the new generation at once if on the held-out examples it is better
-  // than what serves and than the bare base, or if there are none to test on.
+  // What the new generation must show, on the held-out examples and on the anchors.
+  // Without enough of the former it is kept, and Promote() is up to you.
+  GateOptions gate;
+  // Serve the new generation at once if the gate lets it pass. False: never.
   bool promote_if_better = true;
 };
 
@@ -90,14 +107,17 @@ struct RunReport {
   std::int64_t resumed_at_step = 0;  // 0: from the start.
   // Why a saved state there was could not be gone on from; else empty.
   std::string not_resumed;
-  std::uint64_t generation = 0;  // The new one; 0 if the run has not finished.
+  // The new one; 0 if the run has not finished, or if its numbers are not finite.
+  std::uint64_t generation = 0;
   bool promoted = false;
+  GateDecision gate;  // What speaks for the new generation, and against it.
   // Nats per token on the held-out examples; 0 without any. The bare base's is
   // training.loss_before.
   double serving_loss = 0;  // Of what served before: an adapter or the bare base.
   double candidate_loss = 0;
   std::int64_t skipped_examples = 0;  // Labelled blobs: no text for a language model.
   std::int64_t damaged_examples = 0;  // Could not be read; the rest was learned.
+  std::int64_t near_duplicates = 0;   // Of earlier examples: not tested on.
   int damaged_checkpoints = 0;        // Put into quarantine on the way to a good one.
 };
 
@@ -157,6 +177,7 @@ class Adaptation {
   // began with them, once that has finished. When the callback returns false the state is
   // saved and the run stops within a step.
   //
+  //   kNotFound            no file of anchors
   //   kFailedPrecondition  nothing to learn from, another run took over, examples
   //                        were forgotten meanwhile (nothing of them is stored; run
   //                        again), or training diverged

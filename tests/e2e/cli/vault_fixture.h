@@ -71,8 +71,27 @@ class VaultTest : public ::testing::Test {
     return RunAttune(OnVault({"record", "--data", directory_ / "notes.txt", "--json"}, vault));
   }
   Arguments RunWords(const Arguments& more) const {
-    return With({"run", "--model", directory_ / "model", "--seq", "32", "--rank", "4", "--batch",
-                 "2", "--lr", "0.02", "--held-out", "0.2", "--workers", "1", "--json"},
+    return With({"run",
+                 "--model",
+                 directory_ / "model",
+                 "--seq",
+                 "32",
+                 "--rank",
+                 "4",
+                 "--batch",
+                 "2",
+                 "--lr",
+                 "0.02",
+                 "--held-out",
+                 "0.2",
+                 "--workers",
+                 "1",
+                 "--json",
+                 "--keep-near-duplicates",
+                 "--min-examples",
+                 "4",
+                 "--confidence",
+                 "0.5"},
                 more);
   }
 
