@@ -80,6 +80,9 @@ class JobChecks {
     if (training.sequence == 1) {
       return Error(i, {"training", "sequence"}, "1 token predicts nothing; 0, or 2 and up");
     }
+    if (training.noise_multiplier > 0 && training.clip_norm == 0) {
+      return Error(i, {"training", "noise_multiplier"}, "needs a clip_norm above 0");
+    }
     const AdaptationOptions& adaptation = draft.job.adaptation;
     const bool enough = draft.gate.min_examples <= adaptation.held_out_examples;
     if (!enough && adaptation.held_out_fraction > 0) {

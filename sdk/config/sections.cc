@@ -146,6 +146,16 @@ Status ReadGate(const Place& place, const YamlNode& node, GateOptions* gate) {
   return ReadFields(place, node, fields);
 }
 
+Status ReadOutcomes(const Place& place, const YamlNode& node, OutcomeOptions* outcomes) {
+  const Field fields[] = {
+      {"roll_back", Boolean(&outcomes->roll_back)},
+      {"min_shown", Integer(&outcomes->min_shown, 1, kMany)},
+      {"confidence", Fraction(&outcomes->confidence, 0.5, 0.9999)},
+      {"min_drop", Fraction(&outcomes->min_drop, 0, 0.99)},
+  };
+  return ReadFields(place, node, fields);
+}
+
 Status ReadConditions(const Place& place, const YamlNode& node, Conditions* conditions) {
   const Field fields[] = {
       {"external_power", Boolean(&conditions->external_power)},
@@ -225,6 +235,7 @@ std::vector<Field> JobFields(JobDraft* draft) {
       {"lora", Section(&job.run.training, ReadLora)},
       {"training", Section(&job, ReadTraining)},
       {"gate", Section(&draft->gate, ReadGate)},
+      {"outcomes", Section(&job.adaptation.outcomes, ReadOutcomes)},
       {"schedule", Section(&job.policy, ReadSchedule)},
   };
 }

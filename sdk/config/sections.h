@@ -21,7 +21,7 @@ struct JobDraft {
 Status ReadNight(const Place& place, const YamlNode& node, NightOptions* night);
 
 // The sections that may stand at the top, for all jobs, and in a job: model, vault,
-// open, data, lora, training, gate, schedule. Fields that set `draft`.
+// open, data, lora, training, gate, outcomes, schedule. Fields that set `draft`.
 std::vector<Field> JobFields(JobDraft* draft);
 
 }  // namespace attune

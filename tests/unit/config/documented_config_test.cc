@@ -95,6 +95,7 @@ void ExpectSameAdaptation(const AdaptationOptions& a, const AdaptationOptions& b
   EXPECT_EQ(a.held_out_examples, b.held_out_examples);
   EXPECT_EQ(a.keep_checkpoints, b.keep_checkpoints);
   EXPECT_EQ(a.keep_generations, b.keep_generations);
+  EXPECT_EQ(a.outcomes, b.outcomes);
   EXPECT_EQ(x.sources, y.sources);
   EXPECT_EQ(x.drop_card_numbers, y.drop_card_numbers);
   EXPECT_EQ(x.drop_emails, y.drop_emails);
@@ -160,7 +161,7 @@ TEST(DocumentedConfig, NoKeyIsLeftOut) {
        {"zzzzzzzz: 1\n", "open: {zzzzzzzz: 1}\n", "night: {zzzzzzzz: 1}\n",
         "night: {governor: {zzzzzzzz: 1}}\n", "night: {governor: {lines: [{zzzzzzzz: 1}]}}\n",
         "data: {zzzzzzzz: 1}\n", "lora: {zzzzzzzz: 1}\n", "training: {zzzzzzzz: 1}\n",
-        "gate: {zzzzzzzz: 1}\n", "schedule: {zzzzzzzz: 1}\n",
+        "gate: {zzzzzzzz: 1}\n", "outcomes: {zzzzzzzz: 1}\n", "schedule: {zzzzzzzz: 1}\n",
         "schedule: {conditions: {zzzzzzzz: 1}}\n", "schedule: {per_run: {zzzzzzzz: 1}}\n",
         "schedule: {backoff: {zzzzzzzz: 1}}\n"}) {
     const auto allowed = AllowedKeys(section);
