@@ -2,10 +2,11 @@
 // without, for tests/bench/governor/run to measure from outside.
 //
 //   governor_bench --model DIR --data FILE --output DIR [--seconds 420] [--free]
-//                  [--fair] [--workers 0] [--batch 4] [--evaluate-every 200]
+//                  [--fair] [--scale 1] [--workers 0] [--batch 4] [--evaluate-every -1]
 //
-// --free: no governor. --fair: no lines, but the thermal state "fair". Prints one JSON
-// object. On external power the lines hold too: the options' default.
+// --free: no governor. --fair: no lines, but the thermal state "fair". --scale: lines so
+// much lower, for a machine on which training does not get what they allow. Prints one
+// JSON object. On external power the lines hold too: the options' default.
 
 #include <algorithm>
 #include <cstdio>
@@ -24,7 +25,7 @@ namespace {
 
 struct Options {
   PersonalizeOptions training;
-  double seconds = 420;
+  double seconds = 420, scale = 1;
   bool free = false, fair = false;
   int workers = 0;
 };
@@ -45,8 +46,8 @@ struct Course {
 Options Parse(int argc, char** argv) {
   Options options;
   TrainingOptions& training = options.training.training;
-  training.steps = 1000000;  // It is stopped long before.
-  training.evaluate_every = 200;
+  training.steps = 1000000;      // It is stopped long before.
+  training.evaluate_every = -1;  // Before the first step only.
   options.training.held_out_messages = 50;
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
@@ -59,6 +60,8 @@ Options Parse(int argc, char** argv) {
       options.training.output = value();
     } else if (flag == "--seconds") {
       options.seconds = std::atof(value());
+    } else if (flag == "--scale") {
+      options.scale = std::atof(value());
     } else if (flag == "--workers") {
       options.workers = std::atoi(value());
     } else if (flag == "--batch") {
@@ -80,6 +83,8 @@ Governor MakeGovernor(const Options& options) {
   GovernorOptions governor;
   DeviceFacts facts;
   if (options.fair || options.free) governor.lines.clear();
+  for (CpuLine& line : governor.lines) line.share *= options.scale;
+  if (const Status status = CheckGovernorOptions(governor); !status.ok()) Die(status);
   if (options.fair) facts.thermal = ThermalState::kFair;
   Governor made(governor);
   made.SetFacts(facts);
