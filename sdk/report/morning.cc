@@ -103,4 +103,11 @@ std::string VerdictText(const LedgerRecord& verdict) {
   return StrCat(what, ", ", GateReasonSentence(reason));
 }
 
+std::string GainText(const LedgerRecord& verdict) {
+  std::string out = StrCat("gain over what served at least ", PercentText(verdict.gain_low));
+  // 0 where there is no such set.
+  if (verdict.anchor_change == 0) return out;
+  return StrCat(out, "; loss on the anchor set ", PercentText(verdict.anchor_change));
+}
+
 }  // namespace attune

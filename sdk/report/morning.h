@@ -38,5 +38,7 @@ std::string StateOf(const MorningJob& job);
 std::string NextAttemptText(const MorningJob& job);
 // "generation 3 promoted: better".
 std::string VerdictText(const LedgerRecord& verdict);
+// "gain over what served at least +3.1 %; loss on the anchor set +0.4 %".
+std::string GainText(const LedgerRecord& verdict);
 
 }  // namespace attune

@@ -50,17 +50,15 @@ std::string LossRow(const char* name, double loss, double worst, std::string_vie
 }
 
 std::string Verdict(const LedgerRecord& verdict, std::size_t job) {
-  std::string out = StrCat("<p><b>", Escaped(VerdictText(verdict)), "</b></p>\n");
+  std::string out = StrCat("<p class=\"say\"><b>", Escaped(VerdictText(verdict)), "</b></p>\n");
   if (!(verdict.candidate_loss > 0)) return out;
   const double worst = std::max({verdict.base_loss, verdict.serving_loss, verdict.candidate_loss});
   const std::string colour = JobClass(job);
-  out += "<table>\n<tr><th>nats per token, set-aside messages</th><th></th><th></th></tr>\n";
+  out += "<table>\n<tr><th style=\"width:34%\">nats per token</th><th></th><th></th></tr>\n";
   out += LossRow("bare base model", verdict.base_loss, worst, colour);
   out += LossRow("what served before", verdict.serving_loss, worst, colour);
   out += LossRow("this candidate", verdict.candidate_loss, worst, colour);
-  return out + StrCat("</table>\n<p class=\"soft\">Gain over what served at least ",
-                      PercentText(verdict.gain_low), "; loss on the anchor set ",
-                      PercentText(verdict.anchor_change), ".</p>\n");
+  return out + StrCat("</table>\n<p class=\"soft say\">", GainText(verdict), ".</p>\n");
 }
 
 std::string Job(const MorningJob& job, std::size_t index) {
@@ -69,9 +67,9 @@ std::string Job(const MorningJob& job, std::size_t index) {
                            "\"></i>", Escaped(job.name), " <span class=\"badge ", BadgeClass(state),
                            "\">", Escaped(state), "</span></h2>\n");
   for (const NightSummary& night : job.nights) {
-    out +=
-        StrCat("<p>", job.nights.size() > 1 ? StrCat("<b>", NightName(night.night), "</b> ") : "",
-               Escaped(night.sentence), "</p>\n");
+    out += StrCat("<p class=\"say\">",
+                  job.nights.size() > 1 ? StrCat("<b>", NightName(night.night), "</b> ") : "",
+                  Escaped(night.sentence), "</p>\n");
   }
   out += StrCat("<p class=\"soft\">Next attempt: ", Escaped(NextAttemptText(job)), ".</p>\n");
   if (!job.verdicts.empty() || !job.curves.empty()) {
@@ -105,7 +103,7 @@ std::string MorningHtml(const ReportInput& input, std::span<const ReportedCurve>
     body += StrCat(
         "<article class=\"card\"><h2>The course of the night</h2>\n<div "
         "class=\"legend\" style=\"margin:6px 0\">",
-        MarkLegend(), "</div>\n", strip, "</article>\n");
+        MarkLegend(), "</div>\n<div class=\"scroll\">", strip, "</div></article>\n");
   }
   for (std::size_t i = 0; i < morning.jobs.size(); ++i) body += Job(morning.jobs[i], i);
   return Page(StrCat("Attune: ", morning.span), body);

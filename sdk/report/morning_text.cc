@@ -17,9 +17,7 @@ std::string VerdictLines(const LedgerRecord& verdict) {
   if (verdict.candidate_loss > 0) {
     out += StrCat("    nats per token on messages set aside: base ", Fixed(verdict.base_loss, 3),
                   ", serving ", Fixed(verdict.serving_loss, 3), ", candidate ",
-                  Fixed(verdict.candidate_loss, 3), "\n    gain at least ",
-                  PercentText(verdict.gain_low), ", anchor loss ",
-                  PercentText(verdict.anchor_change), "\n");
+                  Fixed(verdict.candidate_loss, 3), "\n    ", GainText(verdict), "\n");
   }
   return out;
 }

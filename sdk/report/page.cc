@@ -18,7 +18,7 @@ constexpr const char* kStyle = R"(
 *{box-sizing:border-box}
 body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.5 system-ui,sans-serif}
 main{max-width:1360px;margin:0 auto;padding:28px 20px 40px}
-h1{font-size:26px;line-height:1.25;margin:0 0 4px;letter-spacing:-.01em}
+h1{font-size:clamp(19px,2.2vw + 10px,26px);line-height:1.25;margin:0 0 4px;letter-spacing:-.01em}
 h2{font-size:18px;margin:0;display:flex;align-items:center;gap:10px;flex-wrap:wrap}
 h3{font-size:12px;margin:18px 0 6px;color:var(--soft);font-weight:600;letter-spacing:.04em;text-transform:uppercase}
 p{margin:6px 0}.soft{color:var(--soft)}
@@ -28,7 +28,7 @@ p{margin:6px 0}.soft{color:var(--soft)}
 .tile span{color:var(--soft);font-size:12.5px}
 .legend{display:flex;flex-wrap:wrap;gap:6px 18px;align-items:center;margin:12px 0 18px;font-size:13px;color:var(--soft)}
 .legend svg{width:14px;height:14px;vertical-align:-2px;margin-right:5px}
-.swatch{display:inline-block;width:16px;height:9px;border-radius:2px;margin-right:6px}
+.swatch{display:inline-block;width:16px;height:10px;border-radius:2px;margin-right:6px}h2 .swatch{margin:0}
 .months{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px;margin:0 0 16px;overflow-wrap:anywhere}
 .months .card{margin:0}
@@ -49,12 +49,13 @@ svg.tl{display:block;width:100%;height:auto;background:none}
 .dm{stroke:var(--card);stroke-width:.8}.dm.good{fill:var(--good)}.dm.meh{fill:var(--meh)}.dm.bad{fill:var(--bad)}
 .badge{font-size:12px;font-weight:600;border-radius:99px;padding:1px 10px;border:1px solid currentColor}
 .badge.good{color:var(--good)}.badge.bad{color:var(--bad)}.badge.meh{color:var(--meh)}.badge.soft{color:var(--soft)}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto}.scroll>svg.tl{min-width:640px}
+.say::first-letter{text-transform:uppercase}
 table{border-collapse:collapse;width:100%;font-size:13.5px;font-variant-numeric:tabular-nums}
 th{text-align:left;color:var(--soft);font-weight:500;font-size:12.5px}
 th,td{padding:5px 12px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
 tr:last-child td{border-bottom:0}td.n,th.n{text-align:right;white-space:nowrap}
-.bar{display:block;height:8px;border-radius:3px;min-width:2px}
+.bar{display:block;height:9px;margin-top:6px;border-radius:3px;min-width:2px}
 .two{display:grid;gap:4px 28px;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));align-items:start}
 .curve svg{display:block;width:100%;height:auto;border-radius:8px}
 footer{color:var(--soft);font-size:12.5px;margin-top:22px}

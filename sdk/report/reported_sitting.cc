@@ -19,15 +19,19 @@ bool IsEnd(LedgerEvent event) {
 }
 
 void Update(const LedgerRecord& record, ReportedSitting* sitting) {
-  // A kill is found long after it happened: its end is the last sign of life.
-  if (record.event != LedgerEvent::kKilled && record.when >= sitting->begin.unix_seconds) {
-    sitting->end = {record.when, record.utc_offset_seconds};
+  LocalTime end{record.when, record.utc_offset_seconds};
+  if (record.event == LedgerEvent::kKilled) {
+    // Found at the next start, perhaps much later: it lived as long as it is charged
+    // for, at most.
+    const double charged = std::clamp(record.used.wall_seconds, 0.0, 1e9);
+    end.unix_seconds = std::min(end.unix_seconds,
+                                sitting->begin.unix_seconds + static_cast<std::int64_t>(charged));
   }
+  if (end.unix_seconds >= sitting->end.unix_seconds) sitting->end = end;
   if (record.run != 0) sitting->run = record.run;
   sitting->step = std::max(sitting->step, record.step);
   sitting->steps = std::max(sitting->steps, record.steps);
   sitting->steps_here = std::max(sitting->steps_here, record.steps_here);
-  if (record.event == LedgerEvent::kKilled) return;
   sitting->used.wall_seconds = std::max(sitting->used.wall_seconds, record.used.wall_seconds);
   sitting->used.cpu_seconds = std::max(sitting->used.cpu_seconds, record.used.cpu_seconds);
   sitting->used.energy_joules = std::max(sitting->used.energy_joules, record.used.energy_joules);
@@ -44,6 +48,9 @@ std::vector<ReportedSitting> SittingsOf(std::span<const LedgerRecord> records,
     if (record.event == LedgerEvent::kStarted || record.event == LedgerEvent::kResumed) {
       ReportedSitting sitting;
       sitting.begin = sitting.end = {record.when, record.utc_offset_seconds};
+      // One that is killed early has not said how long its run is.
+      const bool goes_on = record.event == LedgerEvent::kResumed && !sittings.empty();
+      if (goes_on) sitting.steps = sittings.back().steps;
       sittings.push_back(sitting);
       open = true;
     }

@@ -88,9 +88,9 @@ TEST_F(Report, PutsRecordsTogetherToSittings) {
   EXPECT_EQ(sittings[0].how, LedgerEvent::kPaused);
   EXPECT_EQ(sittings[0].end.unix_seconds, At(22, 20));
   EXPECT_EQ(sittings[1].how, LedgerEvent::kKilled);
-  // When it was last heard of, not when it was found.
-  EXPECT_EQ(sittings[1].end.unix_seconds, At(23, 5));
-  EXPECT_EQ(sittings[1].used.wall_seconds, 300);
+  // As long as it is charged for, not until it was found.
+  EXPECT_EQ(sittings[1].end.unix_seconds, At(23, 10));
+  EXPECT_EQ(sittings[1].used.wall_seconds, 600);
   EXPECT_EQ(sittings[2].how, LedgerEvent::kFinished);
   EXPECT_EQ(sittings[2].end.unix_seconds, At(24, 21));
   EXPECT_EQ(SittingsOf(records_, "defects").size(), 0u);
@@ -127,14 +127,14 @@ TEST_F(Report, AYearHasARowANightAndACardAMonth) {
 TEST_F(Report, TheMorningTellsEachJobItsGateAndItsSittings) {
   const std::vector<ReportedCurve> curves = {{"keyboard", 4, "<svg><title>curve</title></svg>"}};
   const std::string text = MorningText(input_, curves);
-  EXPECT_THAT(text, HasSubstr("1 of 2 jobs trained 50 steps in 45 min over 3 sittings"));
+  EXPECT_THAT(text, HasSubstr("1 of 2 jobs trained 50 steps in 50 min over 3 sittings"));
   EXPECT_THAT(text, HasSubstr("keyboard: promoted"));
   EXPECT_THAT(text, HasSubstr("22:00:00 to 22:20:00  20 steps, to 20 of 50"));
   EXPECT_THAT(text, HasSubstr("base 4.250, serving 4.000, candidate 3.750"));
-  EXPECT_THAT(text, HasSubstr("gain at least +3.0 %"));
+  EXPECT_THAT(text, HasSubstr("gain over what served at least +3.0 %\n"));
   EXPECT_THAT(text, HasSubstr("defects: did not run"));
   EXPECT_THAT(text, HasSubstr("not before 22 Nov 2026, 22:00"));
-  EXPECT_THAT(text, HasSubstr("10.8 kJ (3.00 Wh)"));
+  EXPECT_THAT(text, HasSubstr("12.0 kJ (3.33 Wh)"));
 
   const std::string page = MorningHtml(input_, curves);
   EXPECT_THAT(page, HasSubstr("<svg><title>curve</title></svg>"));
