@@ -33,21 +33,19 @@ std::string Resolved(const std::string& directory, const std::string& path) {
   return Tidy(path.front() == '/' ? path : JoinPath(directory, path));
 }
 
-Status ReadJob(const Place& place, const YamlNode& node, JobDraft* draft) {
-  NightJob& job = draft->job;
+Status ReadJob(const Place& place, const YamlNode& node, NightJob* job) {
   std::string adapter;
-  std::vector<Field> fields = JobFields(draft);
-  fields.push_back({"name", Name(&job.policy.name), true});
+  std::vector<Field> fields = JobFields(job);
+  fields.push_back({"name", Name(&job->policy.name), true});
   fields.push_back({"adapter", Name(&adapter)});
   ATTUNE_RETURN_IF_ERROR(ReadFields(place, node, fields));
-  job.adaptation.adapter = adapter.empty() ? job.policy.name : adapter;
+  job->adaptation.adapter = adapter.empty() ? job->policy.name : adapter;
   return OkStatus();
 }
 
 // Jobs are read last, wherever they stand: they begin as what the rest says.
-Status ReadTop(const Place& place, const YamlNode& top, NightOptions* night,
-               std::vector<JobDraft>* jobs) {
-  JobDraft defaults;
+Status ReadTop(const Place& place, const YamlNode& top, NightOptions* night) {
+  NightJob defaults;
   std::vector<Field> fields = JobFields(&defaults);
   for (Field& field : fields) field.required = field.key == "vault";
   fields.push_back({"night", [night](const Place& inner, const YamlNode& node) {
@@ -55,7 +53,7 @@ Status ReadTop(const Place& place, const YamlNode& top, NightOptions* night,
                     }});
   fields.push_back({"jobs", [](const Place&, const YamlNode&) { return OkStatus(); }, true});
   ATTUNE_RETURN_IF_ERROR(ReadFields(place, top, fields));
-  night->vault = defaults.job.adaptation.vault;
+  night->vault = defaults.adaptation.vault;
 
   const YamlNode& list = *top.Find("jobs");
   const Place at = place.Key("jobs");
@@ -63,13 +61,15 @@ Status ReadTop(const Place& place, const YamlNode& top, NightOptions* night,
     return at.Error(list.at, StrCat(list.items.size(), " jobs, allowed are ", kMaxJobs));
   }
   ATTUNE_RETURN_IF_ERROR(ReadList(at, list, [&](const Place& item, const YamlNode& node) {
-    return ReadJob(item, node, &jobs->emplace_back(defaults));
+    return ReadJob(item, node, &night->jobs.emplace_back(defaults));
   }));
-  return jobs->empty() ? at.Error(list.at, "is empty; at least one job is needed") : OkStatus();
+  return night->jobs.empty() ? at.Error(list.at, "is empty; at least one job is needed")
+                             : OkStatus();
 }
 
 void ResolvePaths(const std::string& directory, AdaptationOptions* adaptation) {
-  for (std::string* path : {&adaptation->model, &adaptation->open.tokenizer, &adaptation->vault}) {
+  for (std::string* path :
+       {&adaptation->model, &adaptation->open.tokenizer, &adaptation->vault, &adaptation->anchor}) {
     *path = Resolved(directory, *path);
   }
 }
@@ -85,15 +85,11 @@ Result<Config> ParseConfig(std::string_view bytes, const std::string& name,
                            const std::string& directory) {
   ATTUNE_ASSIGN_OR_RETURN(const YamlNode top, ParseYaml(bytes, name, {.bytes = kMaxConfigBytes}));
   Config config;
-  std::vector<JobDraft> jobs;
-  ATTUNE_RETURN_IF_ERROR(ReadTop({&name, {}}, top, &config.night, &jobs));
-  config.night.vault = Resolved(directory, config.night.vault);
-  for (JobDraft& draft : jobs) ResolvePaths(directory, &draft.job.adaptation);
-  ATTUNE_RETURN_IF_ERROR(CheckJobs({name, top, top.Find("jobs")->items}, jobs));
-  for (JobDraft& draft : jobs) {
-    config.gates.push_back(draft.gate);
-    config.night.jobs.push_back(std::move(draft.job));
-  }
+  NightOptions& night = config.night;
+  ATTUNE_RETURN_IF_ERROR(ReadTop({&name, {}}, top, &night));
+  night.vault = Resolved(directory, night.vault);
+  for (NightJob& job : night.jobs) ResolvePaths(directory, &job.adaptation);
+  ATTUNE_RETURN_IF_ERROR(CheckJobs({name, top, top.Find("jobs")->items}, night.jobs));
   return config;
 }
 

@@ -10,9 +10,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "attune/gate.h"
 #include "attune/night.h"
 #include "attune/status.h"
 #include "ports/file_system.h"
@@ -23,8 +21,7 @@ namespace attune {
 inline constexpr std::uint64_t kMaxConfigBytes = std::uint64_t{1} << 20;
 
 struct Config {
-  NightOptions night;              // With the jobs.
-  std::vector<GateOptions> gates;  // Of the jobs, in order.
+  NightOptions night;  // With the jobs.
 };
 
 // Paths in the result are joined to the file's directory.

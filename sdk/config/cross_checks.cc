@@ -29,23 +29,24 @@ auto Fields(const ExamplePolicy& policy) {
 
 class JobChecks {
  public:
-  JobChecks(const ConfigNodes& nodes, std::span<const JobDraft> drafts)
-      : nodes_(nodes), drafts_(drafts) {}
+  JobChecks(const ConfigNodes& nodes, std::span<const NightJob> jobs)
+      : nodes_(nodes), jobs_(jobs) {}
 
   Status Check() const {
-    for (std::size_t i = 0; i < drafts_.size(); ++i) {
+    for (std::size_t i = 0; i < jobs_.size(); ++i) {
       ATTUNE_RETURN_IF_ERROR(CheckComplete(i));
       ATTUNE_RETURN_IF_ERROR(CheckTraining(i));
+      ATTUNE_RETURN_IF_ERROR(CheckData(i));
       ATTUNE_RETURN_IF_ERROR(CheckSchedule(i));
       ATTUNE_RETURN_IF_ERROR(CheckName(i));
       ATTUNE_RETURN_IF_ERROR(CheckSharing(i));
     }
-    for (std::size_t i = 0; i < drafts_.size(); ++i) ATTUNE_RETURN_IF_ERROR(CheckAfter(i));
+    for (std::size_t i = 0; i < jobs_.size(); ++i) ATTUNE_RETURN_IF_ERROR(CheckAfter(i));
     return CheckCycles();
   }
 
  private:
-  const std::string& NameOf(std::size_t i) const { return drafts_[i].job.policy.name; }
+  const std::string& NameOf(std::size_t i) const { return jobs_[i].policy.name; }
 
   // "night.yaml:12:7: jobs[0].gate.min_examples: message", of the value in force.
   Status Error(std::size_t i, Keys keys, std::string_view message) const {
@@ -60,7 +61,7 @@ class JobChecks {
   }
 
   Status CheckComplete(std::size_t i) const {
-    const AdaptationOptions& adaptation = drafts_[i].job.adaptation;
+    const AdaptationOptions& adaptation = jobs_[i].adaptation;
     if (adaptation.model.empty()) {
       return Error(i, {"model"}, "the key 'model' is missing, here or at the top");
     }
@@ -68,8 +69,8 @@ class JobChecks {
   }
 
   Status CheckTraining(std::size_t i) const {
-    const JobDraft& draft = drafts_[i];
-    const TrainingOptions& training = draft.job.run.training;
+    const NightJob& job = jobs_[i];
+    const TrainingOptions& training = job.run.training;
     if (!training.targets.empty() && !training.target_pattern.empty()) {
       return Error(i, {"lora", "target_pattern"}, "'targets' is set too; choose one");
     }
@@ -83,18 +84,30 @@ class JobChecks {
     if (training.noise_multiplier > 0 && training.clip_norm == 0) {
       return Error(i, {"training", "noise_multiplier"}, "needs a clip_norm above 0");
     }
-    const AdaptationOptions& adaptation = draft.job.adaptation;
-    const bool enough = draft.gate.min_examples <= adaptation.held_out_examples;
+    return OkStatus();
+  }
+
+  Status CheckData(std::size_t i) const {
+    const NightJob& job = jobs_[i];
+    const AdaptationOptions& adaptation = job.adaptation;
+    if (const auto& sources = adaptation.examples.sources;
+        !adaptation.source.empty() && !sources.empty() &&
+        std::find(sources.begin(), sources.end(), adaptation.source) == sources.end()) {
+      return Error(
+          i, {"data", "source"},
+          StrCat("'", adaptation.source, "' is not among data.sources: nothing of it is kept"));
+    }
+    const bool enough = job.run.gate.min_examples <= adaptation.held_out_examples;
     if (!enough && adaptation.held_out_fraction > 0) {
       return Error(i, {"gate", "min_examples"},
-                   StrCat(draft.gate.min_examples, " is over data.held_out_examples, ",
+                   StrCat(job.run.gate.min_examples, " is over data.held_out_examples, ",
                           adaptation.held_out_examples, ": nothing could be promoted"));
     }
     return OkStatus();
   }
 
   Status CheckSchedule(std::size_t i) const {
-    const JobPolicy& policy = drafts_[i].job.policy;
+    const JobPolicy& policy = jobs_[i].policy;
     if (policy.backoff.first_seconds > policy.backoff.max_seconds) {
       return Error(i, {"schedule", "backoff"},
                    StrCat("first ", policy.backoff.first_seconds, "s is over max, ",
@@ -119,9 +132,9 @@ class JobChecks {
 
   // Jobs of one vault learn from the same examples, each into an adapter of its own.
   Status CheckSharing(std::size_t i) const {
-    const AdaptationOptions& mine = drafts_[i].job.adaptation;
+    const AdaptationOptions& mine = jobs_[i].adaptation;
     for (std::size_t other = 0; other < i; ++other) {
-      const AdaptationOptions& theirs = drafts_[other].job.adaptation;
+      const AdaptationOptions& theirs = jobs_[other].adaptation;
       if (mine.vault != theirs.vault) continue;
       if (mine.adapter == theirs.adapter) {
         return Error(i, {"adapter"},
@@ -139,18 +152,18 @@ class JobChecks {
   // The number of jobs: no such job.
   std::size_t IndexOf(std::string_view name) const {
     std::size_t i = 0;
-    while (i < drafts_.size() && NameOf(i) != name) ++i;
+    while (i < jobs_.size() && NameOf(i) != name) ++i;
     return i;
   }
 
   Status CheckAfter(std::size_t i) const {
-    for (const std::string& name : drafts_[i].job.policy.after) {
+    for (const std::string& name : jobs_[i].policy.after) {
       if (name == NameOf(i)) {
         return Error(i, {"schedule", "after"}, StrCat("'", name, "' would wait for itself"));
       }
-      if (IndexOf(name) < drafts_.size()) continue;
+      if (IndexOf(name) < jobs_.size()) continue;
       std::vector<std::string_view> names;
-      for (const JobDraft& draft : drafts_) names.push_back(draft.job.policy.name);
+      for (const NightJob& job : jobs_) names.push_back(job.policy.name);
       const std::string_view nearest = Nearest(name, names);
       return Error(i, {"schedule", "after"},
                    nearest.empty()
@@ -162,12 +175,12 @@ class JobChecks {
 
   // Takes away jobs that wait for none of the rest until none can be taken.
   Status CheckCycles() const {
-    std::vector<bool> done(drafts_.size(), false);
+    std::vector<bool> done(jobs_.size(), false);
     const auto waits = [&](const std::string& name) { return !done[IndexOf(name)]; };
     for (bool progress = true; progress;) {
       progress = false;
-      for (std::size_t i = 0; i < drafts_.size(); ++i) {
-        const auto& after = drafts_[i].job.policy.after;
+      for (std::size_t i = 0; i < jobs_.size(); ++i) {
+        const auto& after = jobs_[i].policy.after;
         if (done[i] || std::any_of(after.begin(), after.end(), waits)) continue;
         done[i] = progress = true;
       }
@@ -179,13 +192,13 @@ class JobChecks {
   }
 
   const ConfigNodes& nodes_;
-  std::span<const JobDraft> drafts_;
+  std::span<const NightJob> jobs_;
 };
 
 }  // namespace
 
-Status CheckJobs(const ConfigNodes& nodes, std::span<const JobDraft> drafts) {
-  return JobChecks(nodes, drafts).Check();
+Status CheckJobs(const ConfigNodes& nodes, std::span<const NightJob> jobs) {
+  return JobChecks(nodes, jobs).Check();
 }
 
 }  // namespace attune

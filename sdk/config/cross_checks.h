@@ -8,8 +8,9 @@
 #include <span>
 #include <string>
 
+#include "attune/night.h"
 #include "attune/status.h"
-#include "config/sections.h"
+#include "config/fields.h"
 
 namespace attune {
 
@@ -20,8 +21,8 @@ struct ConfigNodes {
   std::span<const YamlNode> jobs;
 };
 
-// Errors stand where the last of the contradicting values does: in the job if it has
-// the key, else at the top, else at the job's name.
-Status CheckJobs(const ConfigNodes& nodes, std::span<const JobDraft> drafts);
+// An error stands at the key to change: in the job if it has that key, else at the top,
+// else where the job begins.
+Status CheckJobs(const ConfigNodes& nodes, std::span<const NightJob> jobs);
 
 }  // namespace attune

@@ -74,8 +74,11 @@ Status ReadData(const Place& place, const YamlNode& node, AdaptationOptions* ada
       {"keep_days", Integer(&policy.keep_days, 0, 36500)},
       {"keep_examples", Integer(&policy.keep_examples, 0, kMany)},
       {"keep_bytes", Bytes(&policy.keep_bytes, 0, kMostBytes)},
+      {"source", Name(&adaptation->source)},
       {"held_out_fraction", Fraction(&adaptation->held_out_fraction, 0, 0.9)},
       {"held_out_examples", Integer(&adaptation->held_out_examples, 1, kMany)},
+      {"stopping_fraction", Fraction(&adaptation->stopping_fraction, 0, 0.9)},
+      {"keep_near_duplicates", Boolean(&adaptation->keep_near_duplicates)},
   };
   return ReadFields(place, node, fields);
 }
@@ -133,15 +136,18 @@ Status ReadTraining(const Place& place, const YamlNode& node, NightJob* job) {
   return ReadFields(place, node, fields);
 }
 
-Status ReadGate(const Place& place, const YamlNode& node, GateOptions* gate) {
+Status ReadGate(const Place& place, const YamlNode& node, NightJob* job) {
+  GateOptions& gate = job->run.gate;
   const Field fields[] = {
-      {"min_examples", Integer(&gate->min_examples, 2, kMany)},
-      {"confidence", Fraction(&gate->confidence, 0.5, 0.9999)},
-      {"min_gain", Fraction(&gate->min_gain, 0, 0.5)},
-      {"max_forgetting", Fraction(&gate->max_forgetting, 0, 10)},
-      {"resamples", Integer(&gate->resamples, 100, 100'000)},
-      {"max_slowdown", Number(&gate->max_slowdown, 0, 1000)},
-      {"max_exposure", Number(&gate->max_exposure, 0, 64)},
+      {"anchor", String(&job->adaptation.anchor)},
+      {"anchor_examples", Integer(&job->adaptation.anchor_examples, 1, kMany)},
+      {"min_examples", Integer(&gate.min_examples, 1, kMany)},
+      {"confidence", Fraction(&gate.confidence, 0.5, 0.9999)},
+      {"min_gain", Fraction(&gate.min_gain, 0, 1)},
+      {"max_forgetting", Fraction(&gate.max_forgetting, 0, 100)},
+      {"resamples", Integer(&gate.resamples, 100, 100'000)},
+      {"max_slowdown", Number(&gate.max_slowdown, 0, 1e6)},
+      {"max_exposure", Number(&gate.max_exposure, 0, 64)},
   };
   return ReadFields(place, node, fields);
 }
@@ -225,18 +231,17 @@ Status ReadNight(const Place& place, const YamlNode& node, NightOptions* night) 
   return ReadFields(place, node, fields);
 }
 
-std::vector<Field> JobFields(JobDraft* draft) {
-  NightJob& job = draft->job;
+std::vector<Field> JobFields(NightJob* job) {
   return {
-      {"model", String(&job.adaptation.model)},
-      {"vault", String(&job.adaptation.vault)},
-      {"open", Section(&job.adaptation.open, ReadOpen)},
-      {"data", Section(&job.adaptation, ReadData)},
-      {"lora", Section(&job.run.training, ReadLora)},
-      {"training", Section(&job, ReadTraining)},
-      {"gate", Section(&draft->gate, ReadGate)},
-      {"outcomes", Section(&job.adaptation.outcomes, ReadOutcomes)},
-      {"schedule", Section(&job.policy, ReadSchedule)},
+      {"model", String(&job->adaptation.model)},
+      {"vault", String(&job->adaptation.vault)},
+      {"open", Section(&job->adaptation.open, ReadOpen)},
+      {"data", Section(&job->adaptation, ReadData)},
+      {"lora", Section(&job->run.training, ReadLora)},
+      {"training", Section(job, ReadTraining)},
+      {"gate", Section(job, ReadGate)},
+      {"outcomes", Section(&job->adaptation.outcomes, ReadOutcomes)},
+      {"schedule", Section(&job->policy, ReadSchedule)},
   };
 }
 

@@ -25,7 +25,7 @@ lora:
   rank: 4
   targets: [q_proj, v_proj]
 training: {steps: 80, learning_rate: 5e-4, decay: linear, memory_budget: 256MiB}
-gate: {max_forgetting: 3%}
+gate: {max_forgetting: 3%, anchor: models/anchor.txt}
 schedule:
   windows: [22:00-06:00, "sat,sun 12:00-14:00"]
   conditions: {min_battery: 0.5, min_disk_free: 1GiB}
@@ -68,6 +68,8 @@ TEST(Config, GivesEveryJobTheFilesDefaults) {
   EXPECT_EQ(anna.run.training.learning_rate, 5e-4);
   EXPECT_EQ(anna.run.training.decay, RateDecay::kLinear);
   EXPECT_EQ(anna.run.training.memory_budget_bytes, 256 << 20);
+  EXPECT_EQ(anna.run.gate.max_forgetting, 0.03);
+  EXPECT_EQ(anna.adaptation.anchor, "/app/models/anchor.txt");
   EXPECT_EQ(anna.policy.windows,
             (std::vector<TimeWindow>{{22 * 60, 6 * 60, 127}, {12 * 60, 14 * 60, 0b1100000}}));
   EXPECT_EQ(anna.policy.conditions.min_battery, 0.5);
@@ -102,7 +104,7 @@ TEST(Config, KeepsTheSdksDefaultsWhereTheFileIsSilent) {
   EXPECT_EQ(job.run.training.steps, RunOptions{}.training.steps);
   EXPECT_EQ(job.run.training.learning_rate, RunOptions{}.training.learning_rate);
   EXPECT_EQ(job.adaptation.keep_checkpoints, AdaptationOptions{}.keep_checkpoints);
-  EXPECT_EQ(config->gates.at(0), GateOptions{});
+  EXPECT_EQ(job.run.gate, GateOptions{});
   EXPECT_EQ(config->night.max_loss_seconds, NightOptions{}.max_loss_seconds);
 }
 
