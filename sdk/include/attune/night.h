@@ -43,7 +43,8 @@ struct NightOptions {
   double max_loss_seconds = 30;  // Of training, that a kill may cost.
   bool wait = false;             // Stay while nothing may run, until the deadline.
   double watts = 4;              // Of a busy processor, for the estimate of energy.
-  // CPU use, heat and memory; null: what the platform demands.
+  // CPU use, heat and memory; null: as GovernorOptions has it, for the strictest
+  // platform.
   std::shared_ptr<const GovernorOptions> governor;
   std::uint64_t seed = 0;
 };
@@ -57,25 +58,39 @@ using NightCallback = std::function<void(const NightEvent&)>;
 
 struct NightReport {
   std::vector<LedgerRecord> records;  // What was written, in order: schedule/ledger.h.
-  std::int64_t next_attempt = 0;      // Unix seconds; 0: when a fact changes.
+  // The earliest instant, Unix seconds, that is known to let a job run; 0: none is, a
+  // fact has to change.
+  std::int64_t next_attempt = 0;
 };
 
 class Night {
  public:
-  //   kInvalidArgument     two jobs of one name, an unknown one in `after`, no job
+  // Opens the vaults; models are opened while they train, one after the other.
+  //
+  //   kInvalidArgument     two jobs of one name or one adapter, an unknown one in
+  //                        `after`, no job, an option out of range
+  //   kFailedPrecondition  a platform without a monitor or threads
   //   and the errors of Adaptation::Open()
   static Result<std::unique_ptr<Night>> Open(const Platform& platform, const NightOptions& options);
   ~Night();  // Stops and waits.
   Night(const Night&) = delete;
   Night& operator=(const Night&) = delete;
 
-  // Begins, and returns at once. 0: no deadline.
+  // Begins, and returns at once. 0: no deadline. `on_step` runs on the night's thread.
   //
   //   kFailedPrecondition  it runs already
   Status Start(double deadline_seconds, NightCallback on_step = nullptr);
-  void Stop();     // Within one step and one save.
-  void StopNow();  // Within one step; unsaved steps are lost.
-  //   kUnavailable  another process is at it
+  // Soft: ends within one step and one save of each open job. Where saves take longer
+  // than the deadline leaves, what was not saved is lost.
+  void Stop();
+  // Hard: ends within one step; what was not saved is lost. Both are for a night that
+  // was started, and opening a model is not cut short.
+  void StopNow();
+  // Returns when it has ended.
+  //
+  //   kFailedPrecondition  never started
+  //   kUnavailable         another process is at it
+  //   and the errors of the ledger; those of a job are recorded in it
   Result<NightReport> Wait();
 
   // Oldest first.
