@@ -131,8 +131,9 @@ class Parser {
   Status Error(const Word& word, std::string_view what) const {
     return InvalidArgument(StrCat(name_, ":", line_, ":", word.column, ": ", what));
   }
-  // Behind the last word of the line.
+  // Behind the last word of the line, which may have none at the end of the text.
   Status ErrorAtEnd(std::string_view what) const {
+    if (words_.empty()) return Error({"", 1}, what);
     const Word& last = words_.back();
     return Error({"", last.column + last.text.size()}, what);
   }

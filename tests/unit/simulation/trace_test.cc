@@ -97,6 +97,7 @@ TEST(Trace, TheHeadIsNeeded) {
   EXPECT_THAT(message("hello\n"), HasSubstr("t:1:1: no trace"));
   EXPECT_THAT(message("attune-trace 2\n"), HasSubstr("version 1"));
   EXPECT_THAT(message("attune-trace 1\n"), HasSubstr("is missing"));
+  EXPECT_THAT(message("attune-trace 1\n# Nothing.\n"), HasSubstr("t:2:1: 'begin"));
   EXPECT_THAT(message("attune-trace 1\nbegin 2025-02-30 12:00 utc+01:00\n"),
               HasSubstr("t:2:7: a date"));
   EXPECT_THAT(message("attune-trace 1\nbegin 2025-02-28 12:00 gmt\n"),
