@@ -29,9 +29,9 @@ p{margin:6px 0}.soft{color:var(--soft)}
 .legend{display:flex;flex-wrap:wrap;gap:6px 18px;align-items:center;margin:12px 0 18px;font-size:13px;color:var(--soft)}
 .legend svg{width:14px;height:14px;vertical-align:-2px;margin-right:5px}
 .swatch{display:inline-block;width:16px;height:10px;border-radius:2px;margin-right:6px}h2 .swatch{margin:0}
-.months{display:grid;gap:14px;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr))}
+.months{display:grid;gap:14px;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr))}
 .card{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:14px 16px;margin:0 0 16px;overflow-wrap:anywhere}
-.months .card{margin:0}
+.months .card{margin:0;max-width:720px}
 .months h2{font-size:15px;margin-bottom:6px}
 svg.tl{display:block;width:100%;height:auto;background:none}
 .tl text{font:9px system-ui,sans-serif;fill:var(--soft)}

@@ -22,6 +22,22 @@ double TickSeconds(double span) {
   return std::max(86400.0, span / 10);
 }
 
+std::string EndMark(const ReportedSitting& sitting, double x, double y, double height) {
+  switch (sitting.how) {
+    case LedgerEvent::kKilled:
+      return StrCat("<circle class=\"dm\" style=\"fill:var(--card)\" cx=\"", Fixed(x, 2),
+                    "\" cy=\"", Fixed(y, 2), "\" r=\"8\"/>", MarkAt(MarkShape::kKill, x, y, 10));
+    case LedgerEvent::kFailed:
+    case LedgerEvent::kRefused:
+      return MarkAt(MarkShape::kFailed, x, y, 12);
+    case LedgerEvent::kFinished:
+    case LedgerEvent::kSaved:
+      return "";
+    default:
+      return MarkAt(MarkShape::kPause, x, y, height);
+  }
+}
+
 class Strip {
  public:
   explicit Strip(const Morning& morning) : morning_(morning) {
@@ -71,28 +87,27 @@ class Strip {
                "\" text-anchor=\"end\">", Escaped(job.name.substr(0, 18)),
                "</text>\n<g><rect class=\"tr\" x=\"", kLeft, "\" y=\"", top, "\" width=\"",
                kWidth - kLeft - kRight, "\" height=\"", bar, "\"/></g>\n");
+    std::string marks;  // Above every bar.
     for (const ReportedSitting& sitting : job.sittings) {
       const double from = X(static_cast<double>(sitting.begin.local()));
       const double to = std::max(X(static_cast<double>(sitting.end.local())), from + 2);
-      const bool ended =
-          sitting.how != LedgerEvent::kFinished && sitting.how != LedgerEvent::kSaved;
-      const bool killed = sitting.how == LedgerEvent::kKilled;
-      const MarkShape shape = killed ? MarkShape::kKill : MarkShape::kPause;
-      out +=
-          StrCat("<g><title>", ClockText(sitting.begin, true), " to ", ClockText(sitting.end, true),
-                 ": ", Counted(sitting.steps_here, "step"), "; ", Escaped(HowItEnded(sitting)),
-                 "</title><rect class=\"", JobClass(index), "\" rx=\"2\" x=\"", Fixed(from, 2),
-                 "\" y=\"", top, "\" width=\"", Fixed(to - from, 2), "\" height=\"", bar, "\"/>",
-                 ended ? MarkAt(shape, to, top + bar / 2, killed ? 12 : bar) : "", "</g>\n");
+      const std::string title = StrCat(
+          "<title>", ClockText(sitting.begin, true), " to ", ClockText(sitting.end, true), ": ",
+          Counted(sitting.steps_here, "step"), "; ", Escaped(HowItEnded(sitting)), "</title>");
+      out += StrCat("<g>", title, "<rect class=\"", JobClass(index), "\" rx=\"2\" x=\"",
+                    Fixed(from, 2), "\" y=\"", top, "\" width=\"", Fixed(to - from, 2),
+                    "\" height=\"", bar, "\"/></g>\n");
+      const std::string mark = EndMark(sitting, to, top + bar / 2, bar);
+      if (!mark.empty()) marks += StrCat("<g>", title, mark, "</g>\n");
     }
     for (const LedgerRecord& verdict : job.verdicts) {
       const MarkShape shape = verdict.event == LedgerEvent::kPromoted ? MarkShape::kPromoted
                               : verdict.event == LedgerEvent::kKept   ? MarkShape::kKept
                                                                       : MarkShape::kRejected;
-      out += StrCat("<g><title>", Escaped(VerdictText(verdict)), "</title>",
-                    MarkAt(shape, X(At(verdict)), top + bar / 2, 12), "</g>\n");
+      marks += StrCat("<g><title>", Escaped(VerdictText(verdict)), "</title>",
+                      MarkAt(shape, X(At(verdict)), top + bar / 2, 12), "</g>\n");
     }
-    return out;
+    return out + marks;
   }
 
   const Morning& morning_;
