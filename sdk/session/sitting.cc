@@ -4,6 +4,7 @@
 #include <limits>
 #include <memory>
 
+#include "base/strings.h"
 #include "session/pacer.h"
 #include "session/sitting_job.h"
 #include "session/sitting_log.h"
@@ -13,6 +14,9 @@ namespace {
 
 // How often works are asked for new examples while every job waits.
 constexpr double kAskSeconds = 60;
+
+// Of facts; a look takes milliseconds.
+constexpr double kLeastFactsSeconds = 0.01;
 
 class SittingLoop {
  public:
@@ -105,7 +109,8 @@ class SittingLoop {
     if (stop_.asked()) return Reason::kCancelled;
     if (job.cadence().MustStop(pacer_.Now() + rest, DeadlineOf(job))) return Reason::kOutOfTime;
     if (job.verdict.kind != Verdict::Kind::kRun) return job.verdict.reason;
-    return job.SpentBudget(rest);
+    // Of one that has not begun the policy has seen the budgets.
+    return job.running() ? job.SpentBudget(rest) : Reason::kNone;
   }
 
   // Others that are open have to be saved after it.
@@ -118,14 +123,12 @@ class SittingLoop {
     return deadline;
   }
 
-  // Inside of a long test: rests, looks at the facts, tells that it still runs.
+  // Inside of a long test: tells that it still runs, looks at the facts, rests.
   bool GoOn(JobSitting& job) {
-    const double rest = pacer_.EndPiece();
-    error_ = job.TellRunning(rest);
-    if (!error_.ok() || WhyStop(job, rest) != Reason::kNone) return false;
-    Rest(job, rest);
-    Decide();
-    return WhyStop(job, 0) == Reason::kNone;
+    error_ = job.TellRunning(pacer_.EndPiece());
+    if (!error_.ok()) return false;
+    cut_off_by_ = Rest(job);
+    return cut_off_by_ == Reason::kNone;
   }
 
   // --- Acting ---
@@ -142,8 +145,10 @@ class SittingLoop {
     for (auto& job : jobs_) {
       ATTUNE_RETURN_IF_ERROR(TellSkipped(*job, /*at_end=*/false));
       if (job->running() || job->verdict.kind != Verdict::Kind::kRun || stop_.asked()) continue;
-      if (job->cadence().MustStop(pacer_.Now(), DeadlineOf(*job))) {
-        out_of_time_ = true;
+      // What the one before has left owing: its stop paid no rest.
+      if (const Reason why = Rest(*job); why != Reason::kNone) {
+        out_of_time_ = out_of_time_ || why == Reason::kOutOfTime;
+        changed_ = true;
         continue;
       }
       double turns = std::numeric_limits<double>::infinity();
@@ -170,8 +175,10 @@ class SittingLoop {
 
   Status TakeTurn(JobSitting& job) {
     job.BeginTurn();
-    const Reason why = WhyStop(job, 0);
+    // An opening, or another's save, may have been since the last rest.
+    const Reason why = Rest(job);
     if (why != Reason::kNone) return Stop(job, why);
+    cut_off_by_ = Reason::kNone;
     if (job.progress().done) return Conclude(job);
     ATTUNE_RETURN_IF_ERROR(job.Step([&] { return GoOn(job); }));
     ATTUNE_RETURN_IF_ERROR(error_);
@@ -182,10 +189,8 @@ class SittingLoop {
     if (!job.running()) return OkStatus();
     ATTUNE_RETURN_IF_ERROR(job.TellRunning(rest));
     on_step_({&job.policy().name, job.progress(), rest});
-    // Better saved now than after a rest that leaves no time.
-    const Reason why_not = WhyStop(job, rest);
+    const Reason why_not = cut_off_by_ != Reason::kNone ? cut_off_by_ : Rest(job);
     if (why_not != Reason::kNone) return Stop(job, why_not);
-    Rest(job, rest);
     job.EndTurn();
     return OkStatus();
   }
@@ -197,8 +202,7 @@ class SittingLoop {
     ATTUNE_RETURN_IF_ERROR(error_);
     changed_ = true;
     if (!stopped) return OkStatus();
-    const Reason why = WhyStop(job, 0);
-    return Stop(job, why == Reason::kNone ? Reason::kCancelled : why);
+    return Stop(job, cut_off_by_ == Reason::kNone ? Reason::kCancelled : cut_off_by_);
   }
 
   Status Stop(JobSitting& job, Reason reason) {
@@ -214,18 +218,22 @@ class SittingLoop {
 
   // --- Letting time pass ---
 
-  void Rest(JobSitting& job, double seconds) {
-    if (seconds <= 0) return;
-    double until = pacer_.Now() + seconds;
-    while (!stop_.asked() && pacer_.Now() < until) {
-      // Facts that have become worse, or better, change the rest.
-      const double look = std::min(until, facts_at_ + options_.facts_seconds);
+  // Pays the rest that is owed, as facts change it. Why the job should not go on
+  // after it, kNone: it should. A rest that would leave no time for a save is not begun.
+  Reason Rest(JobSitting& job) {
+    // Below what a clock tells no rest is left.
+    constexpr double kLeast = 1e-6;
+    Decide();
+    double rest = pacer_.EndPiece();
+    Reason why = WhyStop(job, rest);
+    while (why == Reason::kNone && rest > kLeast) {
+      const double look = std::min(pacer_.Now() + rest, facts_at_ + options_.facts_seconds);
       pacer_.SleepUntil(look, [this] { return !stop_.asked(); });
-      if (look >= until) break;
       Decide();
-      if (job.verdict.kind != Verdict::Kind::kRun) break;
-      until = pacer_.Now() + pacer_.RestLeft();
+      rest = pacer_.RestLeft();
+      why = WhyStop(job, rest);
     }
+    return why;
   }
 
   void Wait() {
@@ -284,12 +292,34 @@ class SittingLoop {
   double facts_at_ = 0, asked_at_ = 0;
   bool changed_ = true;  // Since the last decision.
   bool out_of_time_ = false;
-  Status error_;  // Of the ledger, inside of a test.
+  Status error_;                       // Of the ledger, inside of a test.
+  Reason cut_off_by_ = Reason::kNone;  // A test, in the turn under way.
 };
 
 }  // namespace
 
+Status CheckSittingOptions(const SittingOptions& options) {
+  // Written so that a NaN is refused.
+  if (!(options.deadline_seconds >= 0)) {
+    return InvalidArgument(
+        StrCat("a deadline in ", options.deadline_seconds, " s, allowed 0 and up"));
+  }
+  if (options.concurrent < 1) {
+    return InvalidArgument(StrCat(options.concurrent, " jobs at a time, allowed 1 and up"));
+  }
+  if (!(options.max_loss_seconds >= 0) || !(options.watts >= 0)) {
+    return InvalidArgument(StrCat("at most ", options.max_loss_seconds, " s lost and ",
+                                  options.watts, " W, allowed 0 and up"));
+  }
+  if (!(options.facts_seconds >= kLeastFactsSeconds)) {
+    return InvalidArgument(StrCat("facts every ", options.facts_seconds, " s, allowed ",
+                                  kLeastFactsSeconds, " and up"));
+  }
+  return CheckGovernorOptions(options.governor);
+}
+
 Result<SittingReport> Sitting::Run(FunctionRef<void(const SittingEvent&)> on_step) {
+  ATTUNE_RETURN_IF_ERROR(CheckSittingOptions(options_));
   return SittingLoop(ports_, options_, jobs_, stop_, on_step).Run();
 }
 

@@ -46,10 +46,13 @@ struct SittingOptions {
   int concurrent = 1;  // Jobs that may be in memory and train at a time.
   double max_loss_seconds = 30;
   double watts = 4;          // Of a busy processor: what energy is estimated from.
-  double facts_seconds = 1;  // How old facts may be.
+  double facts_seconds = 1;  // How old facts may be; 0.01 and up.
   GovernorOptions governor;
   std::uint64_t seed = 0;
 };
+
+//   kInvalidArgument  a number out of range, or none
+Status CheckSittingOptions(const SittingOptions& options);
 
 struct SittingJob {
   JobPolicy policy;
@@ -81,6 +84,7 @@ class Sitting {
           const StopSignal& stop)
       : ports_(ports), options_(std::move(options)), jobs_(std::move(jobs)), stop_(stop) {}
 
+  //   as CheckSittingOptions()
   //   the errors of the ledger; those of a job are recorded, and do not end the others
   Result<SittingReport> Run(FunctionRef<void(const SittingEvent&)> on_step);
 

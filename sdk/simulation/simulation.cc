@@ -47,6 +47,10 @@ Status Check(const std::vector<SimulatedJob>& jobs, const SimulationOptions& opt
     return InvalidArgument(StrCat("simulation: a wake-up every ", options.wake_every_seconds,
                                   " s; 1 or more are possible"));
   }
+  ATTUNE_RETURN_IF_ERROR(CheckSittingOptions(options.sitting));
+  if (options.sitting.wait && options.sitting.deadline_seconds == 0) {
+    return InvalidArgument("simulation: a sitting that waits needs a deadline, or it never ends");
+  }
   constexpr double kLongest = 86400;
   for (const SimulatedJob& job : jobs) {
     const bool is_twice = std::count_if(jobs.begin(), jobs.end(), [&](const SimulatedJob& other) {

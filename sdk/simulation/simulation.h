@@ -69,7 +69,8 @@ struct Simulated {
   std::vector<std::string> violations;
 };
 
-//   kInvalidArgument  no job, a name twice, a cost that is no time
+//   kInvalidArgument  no job, a name twice, a cost that is no time, an option of the
+//                     sittings out of range, or one that waits without a deadline
 //   kInternal         the runner came back with an error
 Result<Simulated> Simulate(const Trace& trace, const std::vector<SimulatedJob>& jobs,
                            const SimulationOptions& options);

@@ -324,7 +324,7 @@ TEST_F(SittingTest, RestsAreShortSleepsAndCountForTheJob) {
 TEST_F(SittingTest, AStopInARestIsHeardAtOnce) {
   FakeWork& work = AddJob();
   options.governor.duty_nominal = 0.1;
-  device.stop_at = 1000 + 3.21;  // Some two seconds into the first rest.
+  device.stop_at = 1000 + 8.21;  // Some two seconds into the first rest after a step.
   Run();
   EXPECT_EQ(work.steps_done, 1);
   EXPECT_LE(device.MonotonicSeconds(), device.stop_at + kRestPieceSeconds + work.save_seconds);
