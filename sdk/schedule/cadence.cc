@@ -25,8 +25,8 @@ Cadence::Cadence(double max_loss_seconds) : max_loss_seconds_(max_loss_seconds) 
 
 void Cadence::Began() { unsaved_seconds_ = 0; }
 
-void Cadence::Stepped(double seconds) {
-  unsaved_seconds_ += std::max(seconds, 0.0);
+void Cadence::Stepped(double seconds, double tested_seconds) {
+  unsaved_seconds_ += std::max(seconds, 0.0) + std::max(tested_seconds, 0.0);
   steps_.Add(seconds);
 }
 

@@ -18,9 +18,11 @@ class Cadence {
   // Seconds. 0: save after every step.
   explicit Cadence(double max_loss_seconds);
 
-  void Began();                  // Nothing unsaved. What was measured is kept.
-  void Stepped(double seconds);  // A step (with its test, if any) that took so long ended.
-  void Saved(double seconds);    // A save that took so long ended.
+  void Began();  // Nothing unsaved. What was measured is kept.
+  // A step that took so long ended, and its test, if any: work that a kill costs too,
+  // but that ends when asked to.
+  void Stepped(double seconds, double tested_seconds = 0);
+  void Saved(double seconds);  // A save that took so long ended.
 
   // Whether one more step and a save might leave more than the promise unsaved. Never
   // when nothing is.

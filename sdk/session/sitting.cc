@@ -31,7 +31,7 @@ class SittingLoop {
         log_(*ports.ledger, *ports.clock),
         deadline_(options.deadline_seconds > 0 ? pacer_.Now() + options.deadline_seconds
                                                : std::numeric_limits<double>::infinity()) {
-    const JobSitting::Parts parts{*ports.clock, pacer_, log_, options_};
+    const JobSitting::Parts parts{*ports.clock, monitor_, pacer_, log_, options_};
     for (std::size_t i = 0; i < jobs.size(); ++i) {
       jobs_.push_back(std::make_unique<JobSitting>(jobs[i], i, parts));
     }
@@ -180,9 +180,16 @@ class SittingLoop {
     if (why != Reason::kNone) return Stop(job, why);
     cut_off_by_ = Reason::kNone;
     if (job.progress().done) return Conclude(job);
-    ATTUNE_RETURN_IF_ERROR(job.Step([&] { return GoOn(job); }));
-    ATTUNE_RETURN_IF_ERROR(error_);
-    const bool save = job.running() && job.cadence().IsDue() && HasTimeToSave(job);
+    const bool owes_save = job.owes_save();
+    if (owes_save) {
+      // A further step might be more than a kill may cost.
+      pacer_.SleepUntil(std::min(job.save_at(), deadline_), [this] { return !stop_.asked(); });
+    } else {
+      ATTUNE_RETURN_IF_ERROR(job.Step([&] { return GoOn(job); }));
+      ATTUNE_RETURN_IF_ERROR(error_);
+    }
+    const bool due = owes_save || (job.running() && job.cadence().IsDue());
+    const bool save = job.running() && due && HasTimeToSave(job);
     if (save) ATTUNE_RETURN_IF_ERROR(job.Save());
     changed_ = changed_ || !job.running();
     const double rest = pacer_.EndPiece();

@@ -11,6 +11,11 @@ constexpr double kBarredSeconds = 600;
 // What a turn counts at least: a clock may be too coarse to tell.
 constexpr double kLeastTurn = 1e-6;
 
+// A vault that others use is waited for so often, so long each time besides what its
+// lock waits itself.
+constexpr int kSaveTries = 5;
+constexpr double kSaveAgainSeconds = 1;
+
 bool Exceeds(double used, double more, double limit) { return limit > 0 && used + more > limit; }
 
 bool Exceeds(const Budget& used, const Budget& more, const Budget& limit) {
@@ -25,6 +30,7 @@ JobSitting::JobSitting(const SittingJob& job, std::size_t index, const Parts& pa
     : job_(job),
       index_(index),
       clock_(parts.clock),
+      monitor_(parts.monitor),
       pacer_(parts.pacer),
       log_(parts.log),
       watts_(parts.options.watts),
@@ -68,7 +74,8 @@ void JobSitting::Ask() {
   } else {
     // What is wrong will be recorded by whoever begins it, when it may be begun.
     needs_ = {.unfinished = true};
-    if (needs.status().code() == StatusCode::kUnavailable) Bar(Reason::kDeviceLocked);
+    const bool unavailable = needs.status().code() == StatusCode::kUnavailable;
+    if (unavailable && IsLocked()) Bar(Reason::kDeviceLocked);
   }
 }
 
@@ -178,6 +185,7 @@ Status JobSitting::Begin(const DeviceFacts& facts) {
   progress_ = {};
   used_ = {};
   begun_at_ = saved_step_ = needs_.step;
+  save_tries_ = 0;
   cadence_.Began();
   running_ = true;
   BeginTurn();
@@ -206,13 +214,17 @@ Status JobSitting::Refuse(std::int64_t needed, const DeviceFacts& facts) {
 }
 
 Status JobSitting::Fail(const Status& status) {
-  const bool locked = status.code() == StatusCode::kUnavailable;
+  // Else it is another process that has the vault.
+  const bool locked = status.code() == StatusCode::kUnavailable && IsLocked();
   LedgerRecord record = Record(locked ? LedgerEvent::kPaused : LedgerEvent::kFailed);
   record.reason = locked ? Reason::kDeviceLocked : Reason::kNone;
   record.code = locked ? StatusCode::kOk : status.code();
   if (!locked) {
     const int failures = History().failures_in_a_row + 1;
-    const double wait = BackoffSeconds(job_.policy, failures, seed_);
+    // Written so that a NaN becomes the longest wait.
+    constexpr auto kLongest = static_cast<double>(kMaxWaitSeconds);
+    const double backoff = BackoffSeconds(job_.policy, failures, seed_);
+    const double wait = backoff < kLongest ? backoff : kLongest;
     record.next_attempt = log_.now().unix_seconds + static_cast<std::int64_t>(wait);
   }
   End();
@@ -236,13 +248,31 @@ void JobSitting::Abandon() {
 
 Status JobSitting::Step(FunctionRef<bool()> go_on) {
   BeginTurn();
-  const Mark begun = Here();
-  const Result<WorkProgress> progress = job_.work->Step(go_on);
+  // A test is asked for leave before each piece, so no piece but the longest one has
+  // to fit before a deadline or into a budget.
+  Mark from = Here();
+  double longest = 0, longest_cpu = 0, worked = 0;
+  const auto end_piece = [&] {
+    const Mark here = Here();
+    longest = std::max(longest, here.now - from.now);
+    longest_cpu = std::max(longest_cpu, here.cpu - from.cpu);
+    worked += here.now - from.now;
+  };
+  const auto ask = [&] {
+    end_piece();
+    const bool answer = go_on();
+    from = Here();
+    return answer;
+  };
+  const Result<WorkProgress> progress = job_.work->Step(ask);
+  end_piece();
   if (!progress.ok()) return Fail(progress.status());
+  const bool stepped = progress->step > progress_.step;
   progress_ = *progress;
-  const Mark here = Here();
-  cadence_.Stepped(here.now - begun.now - (here.rested - begun.rested));
-  cpu_.Stepped(here.cpu - begun.cpu);
+  // A test that was cut off before the step says nothing of steps, and is made again.
+  if (!stepped) return OkStatus();
+  cadence_.Stepped(longest, worked - longest);
+  cpu_.Stepped(longest_cpu);
   return OkStatus();
 }
 
@@ -250,7 +280,12 @@ Status JobSitting::Save() {
   BeginTurn();
   const Mark begun = Here();
   const Status saved = job_.work->Save();
+  if (saved.code() == StatusCode::kUnavailable && ++save_tries_ < kSaveTries) {
+    save_at_ = pacer_.Now() + kSaveAgainSeconds;
+    return OkStatus();
+  }
   if (!saved.ok()) return Fail(saved);
+  save_tries_ = 0;
   saved_step_ = progress_.step;
   const Mark here = Here();
   cadence_.Saved(here.now - begun.now);
@@ -262,7 +297,7 @@ Status JobSitting::Conclude(FunctionRef<bool()> go_on, bool* stopped) {
   BeginTurn();
   if (unsaved()) {
     ATTUNE_RETURN_IF_ERROR(Save());
-    if (!running_) return OkStatus();
+    if (!running_ || owes_save()) return OkStatus();
   }
   // Also of a run that goes on from here: whatever is left of it if it is killed
   // now, it is no unfinished one.

@@ -24,6 +24,7 @@ class JobSitting {
  public:
   struct Parts {
     Clock& clock;
+    DeviceMonitor& monitor;
     Pacer& pacer;
     SittingLog& log;
     const SittingOptions& options;
@@ -58,8 +59,13 @@ class JobSitting {
   const Cadence& cadence() const { return cadence_; }
   bool unsaved() const { return progress_.step != saved_step_; }
   Status Step(FunctionRef<bool()> go_on);
+  // Where the vault is busy it stays unsaved, and is to be tried again from `save_at()`
+  // on before the next step; after a few times it is an error.
   Status Save();
+  bool owes_save() const { return save_tries_ > 0; }
+  double save_at() const { return save_at_; }
   // After the last step. `stopped`: set if `go_on` cut it off; then Stop() is due.
+  // Does nothing more where a save is owed.
   Status Conclude(FunctionRef<bool()> go_on, bool* stopped);
   // `save`: unless nothing has changed.
   Status Stop(Reason reason, bool save);
@@ -84,6 +90,7 @@ class JobSitting {
     double now = 0, rested = 0, cpu = 0;
   };
   Mark Here() const;
+  bool IsLocked() const { return !monitor_.Read().protected_data; }
   // What was used since the turn began, or since the last call, is the job's.
   void Account();
 
@@ -97,6 +104,7 @@ class JobSitting {
   const SittingJob job_;
   const std::size_t index_;
   Clock& clock_;
+  DeviceMonitor& monitor_;
   Pacer& pacer_;
   SittingLog& log_;
   const double watts_;
@@ -112,6 +120,8 @@ class JobSitting {
   bool running_ = false;
   WorkProgress progress_;
   std::int64_t begun_at_ = 0, saved_step_ = 0;
+  int save_tries_ = 0;  // In a row, in vain.
+  double save_at_ = 0;
   Budget used_;
   bool in_turn_ = false;
   Mark mark_;

@@ -3,15 +3,10 @@
 #include <algorithm>
 #include <utility>
 
-#include "schedule/civil_time.h"
+#include "schedule/why.h"
 
 namespace attune {
 namespace {
-
-std::int64_t NightOf(std::int64_t unix_seconds, std::int32_t utc_offset_seconds) {
-  constexpr auto kNoon = static_cast<std::int32_t>(kSecondsPerDay / 2);
-  return LocalDay(unix_seconds, utc_offset_seconds - kNoon);
-}
 
 bool Tells(const LedgerRecord& record, Reason reason) {
   switch (record.event) {
@@ -58,7 +53,10 @@ Status SittingLog::Append(LedgerRecord record) {
   const Now when = now();
   record.when = when.unix_seconds;
   record.utc_offset_seconds = when.utc_offset_seconds;
-  ATTUNE_RETURN_IF_ERROR(ledger_.Append(record));
+  Status status = ledger_.Append(record);
+  // Others may have had the vault for long; nothing was written.
+  if (status.code() == StatusCode::kUnavailable) status = ledger_.Append(record);
+  ATTUNE_RETURN_IF_ERROR(status);
   for (JobLedger& history : jobs_) history.Add(record);
   appended_.push_back(std::move(record));
   return OkStatus();

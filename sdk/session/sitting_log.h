@@ -24,7 +24,8 @@ class SittingLog {
   // Of these jobs.
   Status Read(const std::vector<std::string>& jobs);
 
-  // Adds the time to the record, and makes it durable.
+  // Adds the time to the record, and makes it durable. Where the vault is busy it waits
+  // for it twice as long as the ledger does.
   Status Append(LedgerRecord record);
 
   Now now() const;

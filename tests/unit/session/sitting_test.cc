@@ -255,10 +255,16 @@ TEST_F(SittingTest, AnErrorEndsOneJobAndNotTheOthers) {
 TEST_F(SittingTest, ALockedDeviceIsNoFailure) {
   FakeWork& work = AddJob();
   work.begin_status = Unavailable("locked");
+  // Since the facts were read.
+  device.facts = [&](double) {
+    return DeviceFacts{.power = PowerSource::kExternal, .protected_data = work.begin_tries == 0};
+  };
   Run();
   EXPECT_EQ(Told(), "a:started a:paused(device locked)");
   work.begin_status = OkStatus();
+  work.begin_tries = 0;
   Restart();
+  device.facts = [](double) { return DeviceFacts{.power = PowerSource::kExternal}; };
   Run();
   EXPECT_EQ(work.generations, 1u);
 }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -15,7 +16,6 @@ namespace {
 
 using testing::FakeWork;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using testing::SittingTest;
 
 TEST_F(SittingTest, ARestThatGrowsDoesNotOutlastTheDeadline) {
@@ -77,6 +77,89 @@ TEST_F(SittingTest, ARestIsOwedAfterAnOpeningAndAfterAnothersStop) {
   Run();
   EXPECT_EQ(turns, "abbb");
   EXPECT_THAT(Told(), HasSubstr("a:started a:paused(run budget spent) b:started"));
+}
+
+TEST_F(SittingTest, ALongTestDoesNotMakeStepsLong) {
+  JobPolicy policy;
+  policy.per_run.cpu_seconds = 80;
+  FakeWork& work = AddJob(policy);
+  work.test_every = 5;
+  work.test_batches = 200;  // 40 s.
+  options.deadline_seconds = 58;
+  Run();
+  EXPECT_EQ(work.steps_done, 10) << "the time after the first test was left unused";
+  EXPECT_EQ(work.saved(), 10);
+  EXPECT_LE(device.MonotonicSeconds(), 1058);
+  EXPECT_EQ(Last().reason, Reason::kOutOfTime);
+}
+
+TEST_F(SittingTest, WhatALongTestToldIsSavedSoon) {
+  FakeWork& work = AddJob();
+  work.test_every = 5;
+  work.test_batches = 200;
+  on_step = [&](const SittingEvent& event) {
+    if (event.progress.step == 5) {
+      EXPECT_EQ(work.saved(), 5);
+    }
+    if (event.progress.step == 6) device.stop->Ask();
+  };
+  Run();
+  EXPECT_EQ(turns, "aaaaaa");
+}
+
+TEST_F(SittingTest, ABusyVaultIsWaitedForBeforeTheNextStep) {
+  FakeWork& work = AddJob();
+  work.saves_in_vain = 4;
+  std::int64_t unsaved = 0;
+  on_step = [&](const SittingEvent& event) {
+    unsaved = std::max(unsaved, event.progress.step - work.saved());
+  };
+  Run();
+  EXPECT_EQ(Told(), "a:started a:finished a:promoted");
+  EXPECT_EQ(work.begins, 1);
+  EXPECT_LE(unsaved, 4) << "a kill would have cost more than is promised";
+  EXPECT_LE(work.unsaved_seconds, options.max_loss_seconds);
+}
+
+TEST_F(SittingTest, AVaultThatStaysBusyIsAFailureAndNotALockedDevice) {
+  FakeWork& work = AddJob();
+  work.saves_in_vain = 1000;
+  Run();
+  EXPECT_EQ(Told(), "a:started a:failed");
+  EXPECT_EQ(Last().code, StatusCode::kUnavailable);
+  EXPECT_LE(device.MonotonicSeconds(), 1000 + 15) << "waited for ever";
+  Restart(3600);
+  work.begin_status = Unavailable("another process has it");
+  Run();
+  EXPECT_EQ(Last().event, LedgerEvent::kFailed);
+  EXPECT_EQ(Last().code, StatusCode::kUnavailable);
+}
+
+TEST_F(SittingTest, ABusyVaultAtTheEndLosesNoRun) {
+  FakeWork& work = AddJob();
+  options.max_loss_seconds = 100;  // Its only save is the last one.
+  work.saves_in_vain = 2;
+  Run();
+  EXPECT_EQ(Told(), "a:started a:finished a:promoted");
+}
+
+TEST_F(SittingTest, ABusyLedgerIsAskedTwice) {
+  FakeWork& work = AddJob();
+  ledger.unavailable = 1;
+  Run();
+  EXPECT_EQ(work.generations, 1u);
+  EXPECT_EQ(Told(), "a:started a:finished a:promoted");
+}
+
+TEST_F(SittingTest, ABackoffWithoutEndIsAWeek) {
+  JobPolicy policy;
+  policy.backoff.first_seconds = policy.backoff.max_seconds = 1e300;
+  FakeWork& work = AddJob(policy);
+  work.step_status = FailedPrecondition("diverged");
+  work.fails_at = 1;
+  Run();
+  EXPECT_EQ(Last().event, LedgerEvent::kFailed);
+  EXPECT_EQ(Last().next_attempt, Last().when + kMaxWaitSeconds);
 }
 
 TEST_F(SittingTest, OptionsThatAreNoTimesAreRefused) {

@@ -74,11 +74,16 @@ class FakeLedger final : public Ledger {
   explicit FakeLedger(Device& device) : device_(device) {}
   Status Append(const LedgerRecord& record) override {
     if (fails) return IoError("no ledger");
+    if (unavailable > 0) {
+      --unavailable;
+      return Unavailable("another process has it");
+    }
     return device_.alive() ? disk_.Append(record) : OkStatus();
   }
   Result<std::vector<LedgerRecord>> Read() override { return disk_.Read(); }
   const std::vector<LedgerRecord>& records() const { return disk_.records(); }
   bool fails = false;
+  int unavailable = 0;  // So often.
 
  private:
   Device& device_;
@@ -92,6 +97,7 @@ class FakeWork final : public NightWork {
 
   Result<WorkNeeds> Needs() override { return WorkNeeds{new_examples, 0, saved_ > 0, saved_}; }
   Result<WorkProgress> Begin(std::int64_t memory_available, std::int64_t* needed) override {
+    ++begin_tries;
     if (!begin_status.ok()) return begin_status;
     if (memory_available >= 0 && memory_available < memory) {
       *needed = memory;
@@ -125,6 +131,10 @@ class FakeWork final : public NightWork {
   Status Save() override {
     EXPECT_TRUE(open_);
     if (!save_status.ok()) return save_status;
+    if (saves_in_vain > 0) {
+      --saves_in_vain;
+      return Unavailable("another process has it");
+    }
     if (!device_.Work(save_seconds)) return OkStatus();
     saved_ = step_;
     unsaved_seconds = 0;
@@ -164,7 +174,7 @@ class FakeWork final : public NightWork {
 
   double unsaved_seconds = 0;
   std::int64_t steps_done = 0;
-  int begins = 0, saves = 0;
+  int begin_tries = 0, begins = 0, saves = 0, saves_in_vain = 0;
   std::uint64_t generations = 0;
 
  private:
