@@ -17,17 +17,21 @@ AdaptationOptions VaultFlags::without_model() const {
 
 CLI::Option* AddVaultFlags(CLI::App* app, VaultFlags* flags) {
   CLI::Option* vault = app->add_option("--vault", flags->directory, "Directory of sealed files");
-  app->add_option("--keys", flags->keys,
-                  "Directory of the vault's key; default: the user's, ~/.config/attune/keys")
-      ->needs(vault);
-  app->add_option("--passphrase-file", flags->passphrase_file,
-                  "The key is under the passphrase in the first line of this file; -: of the "
-                  "standard input")
-      ->needs(vault);
+  AddKeyFlags(app, flags);
+  app->get_option("--keys")->needs(vault);
+  app->get_option("--passphrase-file")->needs(vault);
   app->add_option("--adapter-name", flags->adapter, "Which of the vault's adapters")
       ->capture_default_str()
       ->needs(vault);
   return vault;
+}
+
+void AddKeyFlags(CLI::App* app, VaultFlags* flags) {
+  app->add_option("--keys", flags->keys,
+                  "Directory of the vault's key; default: the user's, ~/.config/attune/keys");
+  app->add_option("--passphrase-file", flags->passphrase_file,
+                  "The key is under the passphrase in the first line of this file; -: of the "
+                  "standard input");
 }
 
 void AddPolicyFlags(CLI::App* app, ExamplePolicy* policy) {
@@ -48,9 +52,14 @@ void AddRetentionFlags(CLI::App* app, ExamplePolicy* policy) {
 }
 
 Result<std::unique_ptr<DefaultPlatform>> OpenVaultPlatform(const VaultFlags& flags, int workers) {
-  ATTUNE_RETURN_IF_ERROR(ForbidCoreDumps());
   PlatformOptions options;
   options.workers = workers;
+  return OpenVaultPlatform(flags, options);
+}
+
+Result<std::unique_ptr<DefaultPlatform>> OpenVaultPlatform(const VaultFlags& flags,
+                                                           PlatformOptions options) {
+  ATTUNE_RETURN_IF_ERROR(ForbidCoreDumps());
   options.key_directory = flags.keys;
   if (flags.passphrase_file.empty()) return DefaultPlatform::Open(options);
   ATTUNE_ASSIGN_OR_RETURN(const auto crypto, OpensslCrypto::Create());

@@ -31,6 +31,9 @@ struct VaultFlags {
 // Returns --vault, so that it can be required, or exclude another.
 CLI::Option* AddVaultFlags(CLI::App* app, VaultFlags* flags);
 
+// --keys, --passphrase-file alone, for commands that find the vault elsewhere.
+void AddKeyFlags(CLI::App* app, VaultFlags* flags);
+
 // --keep-days, --keep-examples.
 void AddRetentionFlags(CLI::App* app, ExamplePolicy* policy);
 // Those, and --max-duplicates.
@@ -42,5 +45,8 @@ void AddPolicyFlags(CLI::App* app, ExamplePolicy* policy);
 //   kInvalidArgument, kFailedPrecondition, kNotFound  of the passphrase or --keys
 Result<std::unique_ptr<DefaultPlatform>> OpenVaultPlatform(const VaultFlags& flags,
                                                            int workers = 1);
+// With other options than those of the keys.
+Result<std::unique_ptr<DefaultPlatform>> OpenVaultPlatform(const VaultFlags& flags,
+                                                           PlatformOptions options);
 
 }  // namespace attune
