@@ -1,9 +1,13 @@
 #include "session/judge.h"
 
+#include <algorithm>
+#include <limits>
+#include <span>
 #include <utility>
 
 #include "session/probes.h"
 #include "session/training_setup.h"
+#include "train/canary.h"
 
 namespace attune {
 namespace {
@@ -31,10 +35,35 @@ class Judge {
     return losses;
   }
 
-  Result<Probes> Probe() const {
+  // Bits, of the canary that stands out most.
+  Result<double> MeasureExposure() const {
+    if (input_.canaries == nullptr || input_.canaries->planted == 0) return 0.0;
+    ATTUNE_ASSIGN_OR_RETURN(const auto before, Measure(nullptr, &input_.canaries->texts));
+    ATTUNE_ASSIGN_OR_RETURN(const auto after, Measure(input_.candidate, &input_.canaries->texts));
+    std::vector<double> gains;
+    for (std::size_t i = 0; i < after.size(); ++i) gains.push_back(before[i].nats - after[i].nats);
+    const std::span<const double> planted = std::span(gains).first(input_.canaries->planted);
+    double most = 0;
+    for (const double gain : planted) {
+      most = std::max(most, ExposureOf(gain, std::span(gains).subspan(planted.size())));
+    }
+    return most;
+  }
+
+  // What is slow must be slow each time: a busy moment is no reason to reject.
+  Result<Probes> Probe(double max_slowdown) const {
+    constexpr int kTimes = 3;
     const EvaluationSetup setup = EvaluationSetupOf(options_, /*row_length=*/2, /*labels=*/1);
-    return ProbeAdapter(platform_, *input_.base, *input_.tokenizer, *input_.candidate,
-                        setup.compile, go_on_);
+    Probes probes;
+    probes.slowdown = std::numeric_limits<double>::infinity();
+    for (int i = 0; i < kTimes && !(probes.slowdown <= max_slowdown); ++i) {
+      ATTUNE_ASSIGN_OR_RETURN(Probes again, ProbeAdapter(platform_, *input_.base, *input_.tokenizer,
+                                                         *input_.candidate, setup.compile, go_on_));
+      again.slowdown = std::min(again.slowdown, probes.slowdown);
+      probes = again;
+      if (!probes.finite || max_slowdown == 0) break;
+    }
+    return probes;
   }
 
  private:
@@ -57,9 +86,9 @@ Result<GateDecision> JudgeAdapter(const Platform& platform, const JudgeInput& in
                                   FunctionRef<bool()> go_on) {
   ATTUNE_RETURN_IF_ERROR(Check(gate));
   const Judge judge(platform, input, options, go_on);
-  ATTUNE_ASSIGN_OR_RETURN(Probes probes, judge.Probe());
+  ATTUNE_ASSIGN_OR_RETURN(Probes probes, judge.Probe(gate.max_slowdown));
   if (!probes.finite) return RejectNotFinite();
-  probes.exposure = input.exposure;
+  ATTUNE_ASSIGN_OR_RETURN(probes.exposure, judge.MeasureExposure());
   ATTUNE_ASSIGN_OR_RETURN(const auto base, judge.Measure(nullptr, input.held_out));
   std::vector<ExampleLoss> serving = base;
   if (input.serving != nullptr) {
