@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "attune/job.h"
+#include "attune/status.h"
 #include "ports/device_monitor.h"
 
 namespace attune {
@@ -110,6 +111,11 @@ struct Verdict {
   // What is left of the run's and the day's, the smaller of the two. 0: no limit.
   Budget budget;
 };
+
+// Whether its numbers are what they are said to be.
+//
+//   kInvalidArgument  the job, the number and what is allowed
+Status CheckJobPolicy(const JobPolicy& job);
 
 // How long a job waits after so many failures in a row: the same for the same `seed`,
 // job and number. 0 with none.
