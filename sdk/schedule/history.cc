@@ -148,7 +148,12 @@ void JobLedger::State::ChargeUnrecorded(const Budget& least) {
 void JobLedger::State::Kill(const Budget& least) {
   if (!open) return;
   ChargeUnrecorded(least);
-  if (++kills > kFreeKills) failed = time.at;
+  CountInVain();
+}
+
+void JobLedger::State::CountInVain() {
+  in_vain = std::min(in_vain + 1, 1000000);
+  if (in_vain > kFreeKills) failed = time.at;
 }
 
 void JobLedger::State::ChargeTold(const Budget& used) {
@@ -159,7 +164,7 @@ void JobLedger::State::ChargeTold(const Budget& used) {
 void JobLedger::State::Begin(const LedgerRecord& record) {
   Kill({});  // If the one before was and nobody said so.
   // A state that is further than where the last sitting began: it did save.
-  if (record.step > begun_at_step) kills = 0;
+  if (record.step > begun_at_step) in_vain = 0;
   begun_at_step = record.step;
   if (record.event == LedgerEvent::kStarted) {
     night.used = {};
@@ -183,7 +188,9 @@ void JobLedger::State::End(const LedgerRecord& record) {
   open = false;
   if (!IsVerdict(event)) sitting = {};
   const bool polite = event == LedgerEvent::kPaused || event == LedgerEvent::kExpired;
-  if (IsVerdict(event) || (polite && record.steps_here > 0)) failures = kills = 0;
+  if (IsVerdict(event) || (polite && record.steps_here > 0)) failures = in_vain = 0;
+  // A test or a gate's check that takes longer than any sitting begins anew each time.
+  if (polite && record.steps_here == 0 && record.reason != Reason::kDeviceLocked) CountInVain();
   if (polite && record.reason == Reason::kBudgetSpent) day.spent = true;
   if (polite && record.reason == Reason::kRunBudgetSpent) night.spent = true;
   if (event == LedgerEvent::kRefused) memory_needed = record.bytes_needed;
@@ -243,7 +250,7 @@ JobHistory JobLedger::At(const Now& now, double weight, const Budget* here) cons
   history.last_started = told(s.started);
   history.last_finished = told(s.finished);
   history.last_failed = told(s.failed);
-  history.failures_in_a_row = s.failures + std::max(0, s.kills - kFreeKills);
+  history.failures_in_a_row = s.failures + std::max(0, s.in_vain - kFreeKills);
   history.used_today = s.day.used;
   history.used_by_run = s.night.used;
   history.day_spent = s.day.spent;

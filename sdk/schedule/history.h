@@ -22,7 +22,9 @@ namespace attune {
 // How much a killed run may have used since it last said so: it is charged this.
 // Runs say so (kSaved) at least this often, seconds.
 inline constexpr double kUnrecordedSeconds = 300;
-// So many kills in a row that show no progress are bad luck; more count as failures.
+// So many sittings in a row that were killed, or stopped without a step saved (for the
+// device being locked does not count), are bad luck; more count as failures: work that
+// never fits would be begun for ever.
 inline constexpr int kFreeKills = 3;
 // A clock that goes back by more is not trusted for so long.
 inline constexpr std::int64_t kClockTolerance = 600;
@@ -85,7 +87,8 @@ class JobLedger {
     std::int64_t first_seen = 0, started = 0, finished = 0, failed = 0;
     std::int64_t begun_at_step = 0;
     std::int64_t memory_needed = 0;
-    int failures = 0, kills = 0;
+    int failures = 0;
+    int in_vain = 0;  // Sittings of late without progress: killed, or cut off.
     bool unfinished = false;
 
     void Advance(std::int64_t unix_seconds);
@@ -93,6 +96,7 @@ class JobLedger {
     void ChargeTold(const Budget& used);
     void ChargeUnrecorded(const Budget& least);
     void Kill(const Budget& least);
+    void CountInVain();
     void Begin(const LedgerRecord& record);
     void End(const LedgerRecord& record);
     void Apply(const LedgerRecord& record);

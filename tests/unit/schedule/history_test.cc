@@ -228,6 +228,31 @@ TEST_F(History, KillsWithoutProgressBecomeFailuresAndOthersDoNot) {
   }
 }
 
+// Such as a gate's check that no sitting is long enough for.
+TEST_F(History, SittingsCutOffWithoutProgressBecomeFailures) {
+  std::int64_t when = kEvening;
+  for (int sitting = 1; sitting <= 10; ++sitting) {
+    Add(++when, LedgerEvent::kResumed).step = 50;
+    Add(++when, LedgerEvent::kFinished).step = 50;
+    LedgerRecord& end =
+        Add(++when, sitting % 2 == 0 ? LedgerEvent::kPaused : LedgerEvent::kExpired);
+    end.step = 50;
+    end.reason = sitting % 2 == 0 ? Reason::kUserActive : Reason::kOutOfTime;
+    EXPECT_EQ(At(when).failures_in_a_row, std::max(0, sitting - kFreeKills));
+  }
+  EXPECT_EQ(At(when).last_failed, when);
+  // A kill among them is one more; a locked device is none.
+  Add(++when, LedgerEvent::kResumed).step = 50;
+  Add(++when, LedgerEvent::kKilled).step = 50;
+  EXPECT_EQ(At(when).failures_in_a_row, 11 - kFreeKills);
+  Add(++when, LedgerEvent::kResumed).step = 50;
+  Add(++when, LedgerEvent::kPaused).reason = Reason::kDeviceLocked;
+  EXPECT_EQ(At(when).failures_in_a_row, 11 - kFreeKills);
+  Add(++when, LedgerEvent::kResumed).step = 50;
+  Add(++when, LedgerEvent::kKept);
+  EXPECT_EQ(At(when).failures_in_a_row, 0);
+}
+
 TEST_F(History, ARefusalTellsWhatIsNeededUntilItFits) {
   Add(kEvening, LedgerEvent::kRefused).bytes_needed = 12345;
   EXPECT_EQ(At(kEvening).memory_needed, 12345);

@@ -107,6 +107,24 @@ TEST_F(SittingTest, WhatALongTestToldIsSavedSoon) {
   EXPECT_EQ(turns, "aaaaaa");
 }
 
+// No sitting is long enough for it.
+TEST_F(SittingTest, ACheckThatNeverFitsIsNotBegunEveryQuarterOfAnHour) {
+  FakeWork& work = AddJob();
+  work.conclude_batches = 1000;  // 200 s.
+  options.deadline_seconds = 100;
+  for (int wake = 0; wake < 4 * 24; ++wake) {
+    Run();
+    Restart(900);
+  }
+  // Some free ones; then after 10, 20, 40, … minutes.
+  EXPECT_LE(work.begins, 12) << "in a day";
+  EXPECT_GE(work.begins, 8);
+  work.conclude_batches = 5;
+  Restart(24 * 3600);
+  Run();
+  EXPECT_EQ(work.generations, 1u);
+}
+
 TEST_F(SittingTest, ABusyVaultIsWaitedForBeforeTheNextStep) {
   FakeWork& work = AddJob();
   work.saves_in_vain = 4;
