@@ -195,7 +195,7 @@ class SittingLoop {
     const double rest = pacer_.EndPiece();
     if (!job.running()) return OkStatus();
     ATTUNE_RETURN_IF_ERROR(job.TellRunning(rest));
-    on_step_({&job.policy().name, job.progress(), rest});
+    if (!owes_save) on_step_({&job.policy().name, job.progress(), rest});
     const Reason why_not = cut_off_by_ != Reason::kNone ? cut_off_by_ : Rest(job);
     if (why_not != Reason::kNone) return Stop(job, why_not);
     job.EndTurn();

@@ -135,6 +135,7 @@ TEST_F(SittingTest, ABusyVaultIsWaitedForBeforeTheNextStep) {
   Run();
   EXPECT_EQ(Told(), "a:started a:finished a:promoted");
   EXPECT_EQ(work.begins, 1);
+  EXPECT_EQ(turns.size(), 20u) << "a step was told twice";
   EXPECT_LE(unsaved, 4) << "a kill would have cost more than is promised";
   EXPECT_LE(work.unsaved_seconds, options.max_loss_seconds);
 }
