@@ -179,12 +179,12 @@ class SittingLoop {
     const Reason why = Rest(job);
     if (why != Reason::kNone) return Stop(job, why);
     cut_off_by_ = Reason::kNone;
-    if (job.progress().done) return Conclude(job);
     const bool owes_save = job.owes_save();
     if (owes_save) {
-      // A further step might be more than a kill may cost.
       pacer_.SleepUntil(std::min(job.save_at(), deadline_), [this] { return !stop_.asked(); });
-    } else {
+    }
+    if (job.progress().done) return Conclude(job);
+    if (!owes_save) {  // A further step might be more than a kill may cost.
       ATTUNE_RETURN_IF_ERROR(job.Step([&] { return GoOn(job); }));
       ATTUNE_RETURN_IF_ERROR(error_);
     }

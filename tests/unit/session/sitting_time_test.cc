@@ -160,6 +160,8 @@ TEST_F(SittingTest, ABusyVaultAtTheEndLosesNoRun) {
   work.saves_in_vain = 2;
   Run();
   EXPECT_EQ(Told(), "a:started a:finished a:promoted");
+  // 0.5 to open, 20 steps, a second before each further save, and 5 batches.
+  EXPECT_NEAR(device.MonotonicSeconds(), 1000 + 0.5 + 20 + 2 + work.save_seconds + 1, 0.06);
 }
 
 TEST_F(SittingTest, ABusyLedgerIsAskedTwice) {
