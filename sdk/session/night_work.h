@@ -46,6 +46,7 @@ class NightWork {
 
   // Opens everything and goes on from the saved state, or from the beginning.
   // `memory_available`: bytes it may take; negative: not known.
+  // It cannot be cut short: a stop is heard when it has returned.
   //
   //   kResourceExhausted  would not fit: nothing was allocated; `*memory_needed`
   //                       is set
