@@ -42,6 +42,7 @@ Status CheckJob(const NightOptions& options, std::size_t index) {
           StrCat("jobs '", other.policy.name, "' and '", name, "' train one adapter of one vault"));
     }
   }
+  ATTUNE_RETURN_IF_ERROR(CheckJobPolicy(job.policy));
   for (const std::string& before : job.policy.after) {
     if (before == name || !HasJob(options, before)) {
       return InvalidArgument(
@@ -96,9 +97,13 @@ class Night::Impl {
   }
 
   Status Start(double deadline_seconds, NightCallback on_step) {
+    // Written so that a NaN is refused.
+    if (!(deadline_seconds >= 0)) {
+      return InvalidArgument(StrCat("a deadline in ", deadline_seconds, " s, allowed 0 and up"));
+    }
     if (running_) return FailedPrecondition("the night runs already");
     if (thread_ != nullptr) thread_->Join();
-    stop_.Reset();
+    waited_for_ = false;
     on_step_ = std::move(on_step);
     deadline_seconds_ = deadline_seconds;
     thread_ = platform_.threads->Make();
@@ -115,10 +120,17 @@ class Night::Impl {
   Result<NightReport> Wait() {
     if (thread_ == nullptr) return FailedPrecondition("the night was not started");
     thread_->Join();
+    // Once a night: a later stop is for the next one.
+    if (!waited_for_) stop_.Reset();
+    waited_for_ = true;
     return result_;
   }
 
-  Result<std::vector<LedgerRecord>> ReadLedger() { return ledger_->Read(); }
+  Result<std::vector<LedgerRecord>> ReadLedger() {
+    // The ledger is the thread's.
+    if (running_) return FailedPrecondition("the night runs: wait for its end to read the ledger");
+    return ledger_->Read();
+  }
 
  private:
   SittingOptions Options() const {
@@ -163,6 +175,7 @@ class Night::Impl {
   std::unique_ptr<VaultLedger> ledger_;
   std::vector<std::unique_ptr<AdaptationWork>> works_;
   StopSignal stop_;
+  bool waited_for_ = false;  // The night that was started last.
   double deadline_seconds_ = 0;
   NightCallback on_step_;
   std::atomic<bool> running_{false};

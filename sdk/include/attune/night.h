@@ -8,8 +8,9 @@
 //   auto report = (*night)->Wait();
 //
 // Durability: as Adaptation. A kill costs at most `max_loss_seconds` of training.
-// Threads: Stop() and StopNow() from any, also from a signal handler; the rest one at
-// a time. Training runs on a thread of its own.
+// Threads: Stop() and StopNow() from any, also from a signal handler and from the
+// callback; the rest one at a time and never from the callback, where Wait() and the
+// destructor would wait for themselves. Training runs on a thread of its own.
 
 #pragma once
 
@@ -78,15 +79,17 @@ class Night {
 
   // Begins, and returns at once. 0: no deadline. `on_step` runs on the night's thread.
   //
+  //   kInvalidArgument     a deadline that is past, or no number
   //   kFailedPrecondition  it runs already
   Status Start(double deadline_seconds, NightCallback on_step = nullptr);
   // Soft: ends within one step and one save of each open job. Where saves take longer
   // than the deadline leaves, what was not saved is lost.
   void Stop();
-  // Hard: ends within one step; what was not saved is lost. Both are for a night that
-  // was started, and opening a model is not cut short.
+  // Hard: ends within one step; what was not saved is lost. Opening a model is not cut
+  // short. Either holds until Wait() has returned: before Start(), the night to come
+  // ends before anything begins.
   void StopNow();
-  // Returns when it has ended.
+  // Returns when it has ended; again, the same.
   //
   //   kFailedPrecondition  never started
   //   kUnavailable         another process is at it
@@ -94,6 +97,9 @@ class Night {
   Result<NightReport> Wait();
 
   // Oldest first.
+  //
+  //   kFailedPrecondition  it runs
+  //   and the errors of the ledger
   Result<std::vector<LedgerRecord>> ReadLedger();
 
  private:
