@@ -107,6 +107,16 @@ TEST(Simulate, AShortDeadlineCostsNothingButTime) {
   for (const std::string& violation : month->violations) ADD_FAILURE() << violation;
 }
 
+TEST(Simulate, RefusesSittingsThatWouldNeverEnd) {
+  const Trace trace = MakeTrace(UserKind::kErratic, 1, 1);
+  SimulationOptions options;
+  options.sitting.wait = true;
+  EXPECT_EQ(Simulate(trace, TwoJobs(), options).status().code(), StatusCode::kInvalidArgument);
+  options.sitting.wait = false;
+  options.sitting.facts_seconds = 0;
+  EXPECT_EQ(Simulate(trace, TwoJobs(), options).status().code(), StatusCode::kInvalidArgument);
+}
+
 TEST(Simulate, RefusesCostsThatAreNone) {
   const Trace trace = MakeTrace(UserKind::kErratic, 1, 1);
   auto jobs = TwoJobs();
