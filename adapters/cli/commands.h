@@ -25,6 +25,7 @@ void AddRecordCommand(CLI::App* app, Action* action);
 void AddRunCommand(CLI::App* app, Action* action);
 void AddVaultCommand(CLI::App* app, Action* action);
 void AddEvalCommand(CLI::App* app, Action* action);
+void AddDoctorCommand(CLI::App* app, Action* action);
 void AddInspectCommand(CLI::App* app, Action* action);
 void AddBenchCommand(CLI::App* app, Action* action);
 

@@ -64,6 +64,7 @@ int Main(int argc, char** argv) {
   AddSuggestCommand(&app, &action);
   AddTrainCommand(&app, &action);
   AddEvalCommand(&app, &action);
+  AddDoctorCommand(&app, &action);
   AddInspectCommand(&app, &action);
   AddBenchCommand(&app, &action);
   AddFooters(&app);

@@ -30,7 +30,7 @@ VaultStateStore::VaultStateStore(CheckpointStore& checkpoints, const BaseHash& b
                                  std::vector<IdRange> seen)
     : checkpoints_(checkpoints), base_(HexOf(base)), seen_(std::move(seen)) {}
 
-std::int64_t VaultStateStore::BytesToSave(std::int64_t state_bytes) const {
+std::int64_t VaultBytesToSave(std::int64_t state_bytes) {
   // The container, its sealed copy, and the tables of the compressor at work. Both
   // copies are bounded by the state: what does not shrink is stored.
   constexpr std::int64_t kCompressor = std::int64_t{8} << 20;
