@@ -17,6 +17,7 @@
 #include "formats/peft.h"
 #include "session/adapter_evaluation.h"
 #include "session/dataset.h"
+#include "session/judge.h"
 #include "session/platform.h"
 #include "session/served_model.h"
 #include "session/training_run.h"
@@ -39,22 +40,26 @@ struct ExampleSnapshot {
 // Texts that the base is known for, and how it does on them.
 struct AnchorSet {
   TestTexts texts{};
-  std::vector<ExampleLoss> base{};  // Empty until they are measured.
-  std::int64_t row_length = 0;      // Of the texts; 0: not read.
+  std::vector<ExampleLoss> base{};    // Empty until they are measured.
+  std::vector<Message> replayable{};  // The second half, if it may be learned.
+  std::int64_t row_length = 0;        // Of the texts; 0: not read.
+  bool halved = false;
   Arithmetic arithmetic = Arithmetic::kF32;
+  BaseHash measured_on{};  // And encoded for.
 };
 
 // What a finished run offers to serve.
 struct Candidate {
   const PeftFiles& files;  // As they will be stored.
   const TestTexts& held_out;
-  bool finite = true;   // All numbers of the files.
-  double exposure = 0;  // Bits, of planted texts; see train/canary.h.
+  const CanaryTexts& canaries;
+  bool finite = true;  // All numbers of the files.
 };
 
 struct Judgement {
   GateDecision decision;
   std::uint64_t serving = 0;  // The generation it was compared with; 0: the bare base.
+  std::int64_t canaries = 0;  // Planted ones; without any exposure was not measured.
 };
 
 // Adds what a generation keeps of its judgement: figures and reasons.
@@ -80,9 +85,9 @@ class Adaptation::Impl {
   Status Promote(std::uint64_t generation);
   Result<std::uint64_t> Rollback();
   Result<OutcomeReport> ReportOutcome(const Outcome& outcome);
-  // Recorded since what the newest generation learned from, one that learned what was
-  // forgotten since left aside. Of any base model. Reads no example but those of the
-  // open segment that it has not seen.
+  // That a run would learn or be tested on, recorded since what the newest generation
+  // learned from, one that learned what was forgotten since left aside. Of any base
+  // model. Reads what was recorded since, and only where something changed.
   Result<std::int64_t> CountNewExamples();
   Result<Forgotten> Forget(const ForgetQuery& query);
   Status ExportAdapter(std::uint64_t generation, const std::string& directory);
@@ -114,6 +119,10 @@ class Adaptation::Impl {
   }
   Status PutInForce();
 
+  // That it learns from.
+  bool IsOfSource(const Example& example) const {
+    return options_.source.empty() || example.source == options_.source;
+  }
   // Of all examples, or of those in `only`; `stopping`: with a part to decide by when
   // to stop.
   Result<ExampleSnapshot> Snapshot(const std::vector<IdRange>* only, bool stopping = false);
@@ -122,13 +131,18 @@ class Adaptation::Impl {
   // there is no file. Valid until the next call.
   //
   //   kNotFound, kInvalidArgument  as ReadDataset()
-  Result<AnchorSet*> Anchors(const TrainingOptions& options);
+  Result<AnchorSet*> Anchors(const RunOptions& options);
 
   // Has the gate judge the candidate. Takes memory as a test on held-out examples does.
   //
   //   kCancelled  `go_on` said no; it is asked before each micro-batch
   Result<Judgement> Judge(const Candidate& candidate, const RunOptions& options,
                           FunctionRef<bool()> go_on);
+
+  // What a run can be asked for here.
+  //
+  //   kInvalidArgument  an option out of range, or replay without anchors
+  Status CheckRun(const RunOptions& options) const;
 
   friend class AdaptationWork;
   class Job;  // session/adaptation_job.h
@@ -144,6 +158,16 @@ class Adaptation::Impl {
   std::uint64_t in_force_ = 0;
   double looked_at_ = 0;  // The clock when Refresh() was called last.
   AnchorSet anchors_;
+
+  // What `new_examples_` was counted of.
+  struct Counted {
+    std::uint64_t after = 0;     // Id.
+    std::uint64_t recorded = 0;  // With a larger one, of any source and kind.
+    std::uint64_t manifest = 0;  // Generation; forgetting makes another.
+    bool operator==(const Counted&) const = default;
+  };
+  Counted counted_;
+  std::int64_t new_examples_ = 0;
 };
 
 // The base of the generation that would serve if its model were open; zeros if

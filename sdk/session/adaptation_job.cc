@@ -2,18 +2,23 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <span>
 #include <utility>
 
 #include "base/strings.h"
 #include "session/training_checkpoint.h"
 #include "session/training_setup.h"
+#include "train/canary.h"
 
 namespace attune {
 namespace {
 
 // Of the loss curve that a generation keeps: some 50 KiB, however long it learned.
 constexpr std::size_t kMaxCurvePoints = 1000;
+
+// That a planted one is compared with: up to 8 bits can be seen.
+constexpr int kOtherCanaries = 255;
 
 bool AllFinite(TrainingState& state) {
   for (std::size_t i = 0; i < state.trainables().size(); ++i) {
@@ -23,6 +28,14 @@ bool AllFinite(TrainingState& state) {
     }
   }
   return true;
+}
+
+// Of other options, of another build, damaged, or examples went by age since: such a
+// state will never be gone on from. Anything else may pass, and progress with it.
+bool FitsNothing(StatusCode code) {
+  return code == StatusCode::kInvalidArgument || code == StatusCode::kFailedPrecondition ||
+         code == StatusCode::kDataLoss || code == StatusCode::kNotFound ||
+         code == StatusCode::kUnsupported;
 }
 
 }  // namespace
@@ -44,6 +57,30 @@ Status Adaptation::Impl::Job::Begin() {
   return checkpoints_.Clear();
 }
 
+// Adds what is not of the user. The anchors are read in any case: what the end of the
+// run needs is missed before it begins.
+Status Adaptation::Impl::Job::LearnAlong(std::int64_t row_length, std::vector<Message>* train) {
+  ATTUNE_ASSIGN_OR_RETURN(const AnchorSet* const anchors, adaptation_.Anchors(options_));
+  if (train->empty()) return OkStatus();
+  const double share = options_.replay / (1 - options_.replay);
+  const std::int64_t replayed = std::llround(share * static_cast<double>(train->size()));
+  std::vector<Message> along = Thinned(anchors->replayable, replayed);
+  report_.replayed_messages = static_cast<std::int64_t>(along.size());
+  const Canaries canaries =
+      MakeCanaries(options_.training.seed, static_cast<int>(options_.canaries), kOtherCanaries);
+  std::vector<Message> told;
+  for (const std::string& text : canaries.planted) told.push_back({.text = text});
+  along.insert(along.end(), told.begin(), told.end());
+  train->insert(train->end(), std::make_move_iterator(along.begin()),
+                std::make_move_iterator(along.end()));
+  canaries_ = {};
+  if (canaries.planted.empty()) return OkStatus();
+  for (const std::string& text : canaries.others) told.push_back({.text = text});
+  canaries_.planted = canaries.planted.size();
+  ATTUNE_ASSIGN_OR_RETURN(canaries_.texts, EncodeTests(model_.tokenizer(), told, row_length));
+  return OkStatus();
+}
+
 // A run on `snapshot`, from its first step.
 Status Adaptation::Impl::Job::Prepare(ExampleSnapshot snapshot) {
   const LanguageModelWeights& base = model_.weights();
@@ -52,6 +89,7 @@ Status Adaptation::Impl::Job::Prepare(ExampleSnapshot snapshot) {
                     .checkpoint_every = options_.checkpoint_every,
                     .stop_at_step = options_.stop_at_step};
   ATTUNE_ASSIGN_OR_RETURN(task.row_length, RowLength(options_.training, base.config));
+  ATTUNE_RETURN_IF_ERROR(LearnAlong(task.row_length, &snapshot.messages.train));
   ATTUNE_ASSIGN_OR_RETURN(TrainingTexts texts,
                           EncodeTexts(model_.tokenizer(), snapshot.messages, task.row_length));
   if (texts.train.empty()) {
@@ -60,9 +98,6 @@ Status Adaptation::Impl::Job::Prepare(ExampleSnapshot snapshot) {
   }
   ATTUNE_ASSIGN_OR_RETURN(
       held_out_, EncodeTests(model_.tokenizer(), snapshot.messages.held_out, task.row_length));
-  // What the end of the run needs is missed before it begins.
-  ATTUNE_RETURN_IF_ERROR(Check(options_.gate));
-  ATTUNE_RETURN_IF_ERROR(adaptation_.Anchors(options_.training).status());
   report_.near_duplicates = snapshot.messages.near_duplicates;
   seen_ = std::move(snapshot.seen);
   report_.skipped_examples = snapshot.skipped;
@@ -101,10 +136,8 @@ Status Adaptation::Impl::Job::TryToResume() {
     saved_ = Reached();
     return OkStatus();
   }
-  // Of other options, or examples went by age since: a state that fits nothing
-  // any more. What is short now would be short for a new run too.
   run_.reset();
-  if (status.code() == StatusCode::kResourceExhausted) return status;
+  if (!FitsNothing(status.code())) return status;
   report_.not_resumed = status.message();
   return OkStatus();
 }
@@ -119,6 +152,13 @@ Status Adaptation::Impl::Job::GoOnFrom(Checkpoint checkpoint) {
 
 Adaptation::Impl::Job::Point Adaptation::Impl::Job::Reached() const {
   return {run_->state().progress.step, run_->curve().held_out.size()};
+}
+
+Status Adaptation::Impl::Job::EndFailed(Status failure) {
+  // Saved states of a run that diverged hold its steps that were skipped, and
+  // parameters that go on to diverge. Best effort: the next attempt ends here again.
+  if (run_->diverged()) checkpoints_.Clear().Ignore();
+  return failure;
 }
 
 Status Adaptation::Impl::Job::Save() {
@@ -139,34 +179,38 @@ Status Adaptation::Impl::Job::Finish(FunctionRef<bool()> go_on) {
   ATTUNE_RETURN_IF_ERROR(Save());
   run_->ReturnToBest();
   const SafetensorsMetadata metadata = run_->Provenance(Fingerprint(model_.weights().views));
-  ATTUNE_ASSIGN_OR_RETURN(const PeftFiles files,
-                          FormatAdapter(run_->peft(), run_->lora(), run_->state(), metadata));
+  const bool finite = AllFinite(run_->state());
+  PeftFiles files;  // Others cannot be written.
+  if (finite) {
+    ATTUNE_ASSIGN_OR_RETURN(files,
+                            FormatAdapter(run_->peft(), run_->lora(), run_->state(), metadata));
+  }
   curve_ = FormatCurve(Thinned(run_->curve(), kMaxCurvePoints));
   report_.training = run_->report();
-  const bool finite = AllFinite(run_->state());
   run_.reset();  // Its memory is what the tests below take.
-  const Candidate candidate{.files = files, .held_out = held_out_, .finite = finite};
+  const Candidate candidate{
+      .files = files, .held_out = held_out_, .canaries = canaries_, .finite = finite};
   ATTUNE_ASSIGN_OR_RETURN(judgement_, adaptation_.Judge(candidate, options_, go_on));
   report_.gate = judgement_.decision;
   report_.candidate_loss = judgement_.decision.candidate_loss;
   report_.serving_loss = judgement_.decision.serving_loss;
   report_.promoted =
       options_.promote_if_better && judgement_.decision.verdict == GateVerdict::kPromote;
-  return finite ? Store(files, metadata) : Drop();
+  if (finite) return Store(files, metadata);
+  ATTUNE_RETURN_IF_ERROR(checkpoints_.Clear());
+  return Leave();
 }
 
 Status Adaptation::Impl::Job::Store(const PeftFiles& files, const SafetensorsMetadata& metadata) {
   AdapterStore adapters = adaptation_.Adapters();
   ATTUNE_ASSIGN_OR_RETURN(report_.generation,
                           adapters.Add({files.config, files.weights}, ProvenanceOf(metadata), seen_,
-                                       checkpoints_.run()));
-  if (report_.promoted) ATTUNE_RETURN_IF_ERROR(adapters.Promote(report_.generation));
-  return Drop();
+                                       {.run = checkpoints_.run(), .promote = report_.promoted}));
+  return Leave();
 }
 
-// The saved states, for the run is over.
-Status Adaptation::Impl::Job::Drop() {
-  ATTUNE_RETURN_IF_ERROR(checkpoints_.Clear());
+// Of a run that is over.
+Status Adaptation::Impl::Job::Leave() {
   ATTUNE_RETURN_IF_ERROR(adaptation_.PutInForce());
   if (report_.resumed_at_step == 0) return OkStatus();  // Start() did it.
   // Only now: a state that needs an example which has gone goes nowhere.
@@ -179,6 +223,7 @@ Provenance Adaptation::Impl::Job::ProvenanceOf(const SafetensorsMetadata& metada
   provenance["base_sha256"] = HexOf(adaptation_.base_);
   provenance["held_out_messages"] = StrCat(report_.training.held_out_messages);
   provenance["held_out_tokens"] = StrCat(report_.training.held_out_tokens);
+  if (options_.replay > 0) provenance["replayed_messages"] = StrCat(report_.replayed_messages);
   Describe(judgement_, &provenance);
   const bool rejected = judgement_.decision.verdict == GateVerdict::kReject;
   provenance["decision"] = report_.promoted ? "promoted" : rejected ? "rejected" : "kept back";

@@ -29,6 +29,9 @@ class Adaptation::Impl::Job {
   // REQUIRES: begun and not finished, as for what follows.
   TrainingRun& run() { return *run_; }
 
+  // `failure` of the run, as it is. One that diverged begins anew the next time.
+  Status EndFailed(Status failure);
+
   // Writes nothing before the first step, and where nothing has changed.
   Status Save();
 
@@ -56,11 +59,12 @@ class Adaptation::Impl::Job {
   };
   Point Reached() const;
   Status Prepare(ExampleSnapshot snapshot);
+  Status LearnAlong(std::int64_t row_length, std::vector<Message>* train);
   Status Start();
   Status TryToResume();
   Status GoOnFrom(Checkpoint checkpoint);
   bool LooksForTheBest() const { return options_.training.patience > 0; }
-  Status Drop();
+  Status Leave();
   Status Store(const PeftFiles& files, const SafetensorsMetadata& metadata);
   Provenance ProvenanceOf(const SafetensorsMetadata& metadata) const;
 
@@ -71,6 +75,7 @@ class Adaptation::Impl::Job {
   std::unique_ptr<VaultStateStore> store_;
   std::unique_ptr<TrainingRun> run_;
   TestTexts held_out_;
+  CanaryTexts canaries_;
   std::vector<IdRange> seen_;
   CurveFiles curve_;
   std::int64_t memory_needed_ = 0;

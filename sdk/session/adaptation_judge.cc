@@ -1,6 +1,7 @@
 // Whether a finished run's adapter is to serve.
 
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "base/strings.h"
@@ -32,12 +33,25 @@ std::string_view VerdictName(GateVerdict verdict) {
 
 }  // namespace
 
-Result<AnchorSet*> Adaptation::Impl::Anchors(const TrainingOptions& options) {
-  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t row, RowLength(options, model_->weights().config));
-  const bool known = anchors_.row_length == row && anchors_.arithmetic == options.arithmetic;
+Result<AnchorSet*> Adaptation::Impl::Anchors(const RunOptions& options) {
+  const Arithmetic arithmetic = options.training.arithmetic;
+  const bool halved = options.replay > 0;
+  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t row,
+                          RowLength(options.training, model_->weights().config));
+  const bool known = anchors_.row_length == row && anchors_.arithmetic == arithmetic &&
+                     anchors_.halved == halved && anchors_.measured_on == base_;
   if (options_.anchor.empty() || known) return &anchors_;
   ATTUNE_ASSIGN_OR_RETURN(Dataset dataset, ReadDataset(*platform_.files, options_.anchor));
-  AnchorSet read{.row_length = row, .arithmetic = options.arithmetic};
+  AnchorSet read{
+      .row_length = row, .halved = halved, .arithmetic = arithmetic, .measured_on = base_};
+  // What is learned must not be what is judged by.
+  if (halved) {
+    const auto middle =
+        dataset.messages.begin() + static_cast<std::ptrdiff_t>((dataset.messages.size() + 1) / 2);
+    read.replayable.assign(std::make_move_iterator(middle),
+                           std::make_move_iterator(dataset.messages.end()));
+    dataset.messages.erase(middle, dataset.messages.end());
+  }
   ATTUNE_ASSIGN_OR_RETURN(
       read.texts, EncodeTests(model_->tokenizer(),
                               Thinned(std::move(dataset.messages), options_.anchor_examples), row));
@@ -54,6 +68,7 @@ Result<Judgement> Adaptation::Impl::Judge(const Candidate& candidate, const RunO
   ATTUNE_ASSIGN_OR_RETURN(AdapterGeneration serving, Adapters().LoadServing());
   Judgement judgement;
   judgement.serving = serving.entry.generation;
+  judgement.canaries = static_cast<std::int64_t>(candidate.canaries.planted);
   if (!candidate.finite) {
     judgement.decision = RejectNotFinite();
     return judgement;
@@ -64,7 +79,7 @@ Result<Judgement> Adaptation::Impl::Judge(const Candidate& candidate, const RunO
     ATTUNE_ASSIGN_OR_RETURN(served, ParsePeftAdapter({std::move(serving.files.config),
                                                       std::move(serving.files.weights)}));
   }
-  ATTUNE_ASSIGN_OR_RETURN(AnchorSet * anchors, Anchors(options.training));
+  ATTUNE_ASSIGN_OR_RETURN(AnchorSet * anchors, Anchors(options));
   const JudgeInput input{.base = &model_->weights(),
                          .tokenizer = &model_->tokenizer(),
                          .candidate = &adapter,
@@ -72,7 +87,7 @@ Result<Judgement> Adaptation::Impl::Judge(const Candidate& candidate, const RunO
                          .held_out = &candidate.held_out,
                          .anchors = &anchors->texts,
                          .anchor_base = &anchors->base,
-                         .exposure = candidate.exposure};
+                         .canaries = &candidate.canaries};
   ATTUNE_ASSIGN_OR_RETURN(judgement.decision,
                           JudgeAdapter(platform_, input, options.training, options.gate, go_on));
   return judgement;
@@ -96,6 +111,8 @@ void Describe(const Judgement& judgement, Provenance* provenance) {
   p["anchor_change"] = Text(decision.anchor_change);
   p["anchor_change_high"] = Text(decision.anchor_change_high);
   p["slowdown"] = Text(decision.probes.slowdown);
+  if (judgement.canaries == 0) return;
+  p["canaries"] = StrCat(judgement.canaries);
   p["exposure"] = Text(decision.probes.exposure);
 }
 

@@ -1,5 +1,7 @@
 // What users make of what was learned, and how much there is to learn since.
 
+#include <limits>
+
 #include "base/strings.h"
 #include "session/adaptation_impl.h"
 #include "train/outcome.h"
@@ -49,8 +51,23 @@ Result<OutcomeReport> Adaptation::Impl::ReportOutcome(const Outcome& outcome) {
 
 Result<std::int64_t> Adaptation::Impl::CountNewExamples() {
   ATTUNE_RETURN_IF_ERROR(vault_->Refresh());
-  ATTUNE_ASSIGN_OR_RETURN(const std::uint64_t count, examples_->CountAfter(Adapters().LastSeen()));
-  return static_cast<std::int64_t>(count);
+  Counted now;
+  now.after = Adapters().LastSeen();
+  ATTUNE_ASSIGN_OR_RETURN(now.recorded, examples_->CountAfter(now.after));
+  now.manifest = vault_->manifest().generation;
+  if (now == counted_) return new_examples_;
+  std::int64_t count = 0;
+  const auto look = [&](const StoredExample& stored) {
+    count += IsOfSource(stored.example) && stored.example.kind != ExampleKind::kLabelledBlob;
+    return true;
+  };
+  if (now.recorded > 0) {
+    constexpr std::uint64_t kNewest = std::numeric_limits<std::uint64_t>::max();
+    ATTUNE_RETURN_IF_ERROR(examples_->ForEachOf({{now.after + 1, kNewest}}, look).status());
+  }
+  counted_ = now;
+  new_examples_ = count;
+  return count;
 }
 
 }  // namespace attune

@@ -33,8 +33,7 @@ Result<ExampleSnapshot> Adaptation::Impl::Snapshot(const std::vector<IdRange>* o
   ExampleSnapshot snapshot;
   std::vector<Dated> dated;
   const auto visit = [&](const StoredExample& stored) {
-    const bool wanted = options_.source.empty() || stored.example.source == options_.source;
-    if (!wanted) return true;
+    if (!IsOfSource(stored.example)) return true;
     if (stored.example.kind == ExampleKind::kLabelledBlob) {
       ++snapshot.skipped;
       return true;

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "session/adaptation_job.h"
-#include "session/training_setup.h"
 
 namespace attune {
 namespace {
@@ -30,8 +29,8 @@ AdaptationWork::~AdaptationWork() = default;
 Result<std::unique_ptr<AdaptationWork>> AdaptationWork::Open(const Platform& platform,
                                                              const AdaptationOptions& options,
                                                              const RunOptions& run) {
-  ATTUNE_RETURN_IF_ERROR(CheckOptions(run.training));
   ATTUNE_ASSIGN_OR_RETURN(auto impl, Adaptation::Impl::Open(platform, options));
+  ATTUNE_RETURN_IF_ERROR(impl->CheckRun(run));
   return std::unique_ptr<AdaptationWork>(new AdaptationWork(std::move(impl), options, run));
 }
 
@@ -86,9 +85,10 @@ WorkProgress AdaptationWork::Progress() const {
 }
 
 Result<WorkProgress> AdaptationWork::Step(FunctionRef<bool()> go_on) {
-  ATTUNE_ASSIGN_OR_RETURN(TrainingRun::Advanced advanced, open_->job->run().Advance(go_on));
-  stepped_ = advanced.stepped;
-  if (stepped_) event_ = std::move(advanced.event);
+  Result<TrainingRun::Advanced> advanced = open_->job->run().Advance(go_on);
+  if (!advanced.ok()) return open_->job->EndFailed(std::move(advanced).status());
+  stepped_ = advanced->stepped;
+  if (stepped_) event_ = std::move(advanced->event);
   return Progress();
 }
 
@@ -97,6 +97,10 @@ Status AdaptationWork::Save() { return open_->job->Save(); }
 Result<WorkVerdict> AdaptationWork::Conclude(FunctionRef<bool()> go_on) {
   ATTUNE_RETURN_IF_ERROR(open_->job->Finish(go_on));
   const RunReport& report = open_->job->report();
+  // Told as a verdict it would clear the failures, and be made again every night.
+  if (report.generation == 0) {
+    return FailedPrecondition("training: the adapter's numbers are not finite");
+  }
   const GateDecision& decision = open_->job->judgement().decision;
   return WorkVerdict{.event = EventOf(report, decision.verdict),
                      .generation = report.generation,

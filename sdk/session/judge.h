@@ -1,5 +1,5 @@
 // Measures a candidate adapter for the promotion gate, and has it judged: losses on
-// held-out messages and on anchors, one by one, and probes.
+// held-out messages, on anchors and on canaries, one by one, and probes.
 //
 // Determinism: a pure function of what it is given, but for the time that probes take.
 // Memory: one model's test programs of a row at a time, and the probes' caches.
@@ -23,6 +23,13 @@
 
 namespace attune {
 
+// Texts that tell how much is known by heart: those that were learned, and others of
+// their form.
+struct CanaryTexts {
+  TestTexts texts{};
+  std::size_t planted = 0;  // The first ones; 0: nothing is measured.
+};
+
 // Nothing is owned.
 struct JudgeInput {
   const LanguageModelWeights* base = nullptr;
@@ -34,7 +41,7 @@ struct JudgeInput {
   // The base's losses on the anchors, if they are known; else they are measured and
   // put here. May be null.
   std::vector<ExampleLoss>* anchor_base = nullptr;
-  double exposure = 0;  // Of planted texts; see train/canary.h.
+  const CanaryTexts* canaries = nullptr;
 };
 
 // `options` say how rows are laid out and with which arithmetic.

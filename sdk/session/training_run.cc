@@ -130,7 +130,10 @@ Result<TrainingRun::Advanced> TrainingRun::Advance(FunctionRef<bool()> go_on) {
     if (!tested) return advanced;
   }
   if (!HasStepsLeft()) return advanced;
-  ATTUNE_ASSIGN_OR_RETURN(StepReport step, trainer_->Step());
+  Result<StepReport> taken = trainer_->Step();
+  diverged_ = taken.status().code() == StatusCode::kFailedPrecondition;
+  if (!taken.ok()) return taken.status();
+  StepReport step = *std::move(taken);
   labels_ += step.labels;
   report_.training_seconds += step.seconds;
   if (step.skipped) {

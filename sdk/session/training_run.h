@@ -83,6 +83,8 @@ class TrainingRun {
   //
   //   kFailedPrecondition  training diverged
   Result<Advanced> Advance(FunctionRef<bool()> go_on);
+  // Whether the last step ended the run because too many were skipped in a row.
+  bool diverged() const { return diverged_; }
   // No step and no test is left, or hope of a better one: see TrainingOptions::patience.
   bool done();
   // Takes the parameters that were best, where early stopping looked for them.
@@ -132,6 +134,7 @@ class TrainingRun {
   TrainingReport report_;    // What report() need not ask for.
   std::int64_t labels_ = 0;  // Learned from in this process.
   std::int64_t examples_ = 0;
+  bool diverged_ = false;
 };
 
 }  // namespace attune

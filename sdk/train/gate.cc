@@ -207,6 +207,16 @@ Status CheckRange(const char* name, double value, double low, double high) {
   return InvalidArgument(StrCat("gate: ", name, " ", value, ", allowed ", low, " to ", high));
 }
 
+// A bound that rests on the last few draws is hardly one.
+Status CheckTail(const GateOptions& options) {
+  constexpr double kLeast = 10, kRounding = 1e-6;
+  const double beyond = static_cast<double>(options.resamples) * (1 - options.confidence);
+  if (beyond >= kLeast - kRounding) return OkStatus();
+  return InvalidArgument(StrCat("gate: ", options.resamples, " resamples at confidence ",
+                                options.confidence, " leave ", beyond, " beyond the bound, needs ",
+                                kLeast, "; raise resamples"));
+}
+
 }  // namespace
 
 Status Check(const GateOptions& options) {
@@ -217,6 +227,7 @@ Status Check(const GateOptions& options) {
   ATTUNE_RETURN_IF_ERROR(CheckRange("max_forgetting", options.max_forgetting, 0, 100));
   ATTUNE_RETURN_IF_ERROR(
       CheckRange("resamples", static_cast<double>(options.resamples), 100, 100000));
+  ATTUNE_RETURN_IF_ERROR(CheckTail(options));
   ATTUNE_RETURN_IF_ERROR(CheckRange("max_slowdown", options.max_slowdown, 0, 1e6));
   return CheckRange("max_exposure", options.max_exposure, 0, 64);
 }

@@ -123,7 +123,8 @@ AdapterStore::AdapterStore(Vault& vault, AdapterStoreOptions options)
 }
 
 Result<std::uint64_t> AdapterStore::Add(const AdapterFiles& files, const Provenance& provenance,
-                                        const std::vector<IdRange>& seen, std::uint64_t run) {
+                                        const std::vector<IdRange>& seen,
+                                        const AddOptions& options) {
   ATTUNE_RETURN_IF_ERROR(CheckAdapterName(options_.adapter));
   const ContainerSection sections[] = {
       {kConfigSection, 1, AsBytes(files.config)},
@@ -134,9 +135,9 @@ Result<std::uint64_t> AdapterStore::Add(const AdapterFiles& files, const Provena
   ATTUNE_ASSIGN_OR_RETURN(const auto transaction, vault_.Begin());
   Manifest& manifest = transaction->manifest();
   AdapterLine& line = LineOf(options_.adapter, &manifest);
-  if (run != 0 && run != line.run) {
+  if (options.run != 0 && options.run != line.run) {
     return FailedPrecondition(
-        StrCat("adapter ", options_.adapter, " of run ", run, ": run ", line.run,
+        StrCat("adapter ", options_.adapter, " of run ", options.run, ": run ", line.run,
                " took over, or what it learned from was forgotten; run again"));
   }
   const std::uint64_t generation = line.next_generation++;
@@ -145,7 +146,14 @@ Result<std::uint64_t> AdapterStore::Add(const AdapterFiles& files, const Provena
   ATTUNE_ASSIGN_OR_RETURN(static_cast<StoredFile&>(entry),
                           StoreContainer(vault_, transaction.get(), owner, container, seen));
   entry.generation = generation;
+  entry.promoted = options.promote;
   manifest.adapters.push_back(std::move(entry));
+  if (options.promote) line.serving = generation;
+  // A run of which both the generation and a saved state were left would go on, be
+  // compared with its own generation, and be stored again.
+  std::erase_if(manifest.checkpoints, [&](const CheckpointEntry& checkpoint) {
+    return options.run != 0 && checkpoint.adapter == options_.adapter;
+  });
   Prune(options_, &manifest);
   ATTUNE_RETURN_IF_ERROR(transaction->Commit());
   return generation;

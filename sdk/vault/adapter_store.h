@@ -41,6 +41,13 @@ struct AdapterFiles {
 // Counts, hashes and figures, never user text. Keys as for EncodeContainer().
 using Provenance = std::map<std::string, std::string>;
 
+// How a generation comes to be; what is asked for happens in one commit with it.
+struct AddOptions {
+  // Which run it is the end of: that run's saved states go. 0: of none.
+  std::uint64_t run = 0;
+  bool promote = false;  // It serves from now on.
+};
+
 struct AdapterGeneration {
   AdapterEntry entry;  // Generation 0 for the bare base.
   AdapterFiles files;
@@ -52,15 +59,15 @@ class AdapterStore {
   // `vault` is not owned.
   AdapterStore(Vault& vault, AdapterStoreOptions options);
 
-  // Stores a new generation, which does not serve yet, and drops tainted ones and
+  // Stores a new generation, and drops tainted ones and
   // the oldest beyond `keep`, never the one that serves. Returns its number. On
   // error it is absent; after kIoError it may be there, whole.
   //
-  //   kFailedPrecondition  `run`, unless 0, is not the run of this adapter that
-  //                        began last, or examples were forgotten since it began
-  //                        (see CheckpointStore)
+  //   kFailedPrecondition  the run is not the one of this adapter that began last, or
+  //                        examples were forgotten since it began (see
+  //                        CheckpointStore)
   Result<std::uint64_t> Add(const AdapterFiles& files, const Provenance& provenance,
-                            const std::vector<IdRange>& seen, std::uint64_t run = 0);
+                            const std::vector<IdRange>& seen, const AddOptions& options = {});
 
   // Numbers of the generations there are, oldest first, and what the manifest
   // knows of them.

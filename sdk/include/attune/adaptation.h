@@ -95,6 +95,14 @@ struct RunOptions {
   bool resume = true;
   // Save and stop once so many steps are done. 0: at the end only.
   std::int64_t stop_at_step = 0;
+  // Against forgetting: so much of what is learned are texts of the second half of the
+  // anchors, evenly chosen; at most all of them. The gate then judges by the first
+  // half alone. 0 to 0.5.
+  double replay = 0;
+  // Made-up texts of random digits that are learned along, to measure by how much
+  // such a text stands out afterwards (GateOptions::max_exposure): at most 64. 0: it
+  // is not measured.
+  std::int64_t canaries = 0;
   // What the new generation must show, on the held-out examples and on the anchors.
   // Without enough of the former it is kept, and Promote() is up to you.
   GateOptions gate;
@@ -115,10 +123,11 @@ struct RunReport {
   // training.loss_before.
   double serving_loss = 0;  // Of what served before: an adapter or the bare base.
   double candidate_loss = 0;
-  std::int64_t skipped_examples = 0;  // Labelled blobs: no text for a language model.
-  std::int64_t damaged_examples = 0;  // Could not be read; the rest was learned.
-  std::int64_t near_duplicates = 0;   // Of earlier examples: not tested on.
-  int damaged_checkpoints = 0;        // Put into quarantine on the way to a good one.
+  std::int64_t skipped_examples = 0;   // Labelled blobs: no text for a language model.
+  std::int64_t damaged_examples = 0;   // Could not be read; the rest was learned.
+  std::int64_t near_duplicates = 0;    // Of earlier examples: not tested on.
+  std::int64_t replayed_messages = 0;  // Of the anchors, learned along.
+  int damaged_checkpoints = 0;         // Put into quarantine on the way to a good one.
 };
 
 struct AdaptationEvaluation {
@@ -177,6 +186,7 @@ class Adaptation {
   // began with them, once that has finished. When the callback returns false the state is
   // saved and the run stops within a step.
   //
+  //   kInvalidArgument     an option out of range, or replay without anchors
   //   kNotFound            no file of anchors
   //   kFailedPrecondition  nothing to learn from, another run took over, examples
   //                        were forgotten meanwhile (nothing of them is stored; run

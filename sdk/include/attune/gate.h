@@ -38,7 +38,8 @@ struct GateOptions {
   double confidence = 0.95;        // One-sided, of each figure that decides.
   double min_gain = 0;             // Part of the loss that must be won at least.
   double max_forgetting = 0.02;    // Relative rise of the anchor loss over the base's.
-  std::int64_t resamples = 2000;   // Of the bootstrap: 100 to 100000.
+  // Of the bootstrap: 100 to 100000, at least 10 of them beyond the confidence.
+  std::int64_t resamples = 2000;
   // Seconds a token that a probe may take, as a multiple of the bare base's. 0: any.
   double max_slowdown = 2;
   // Bits by which a canary may stand out among others of its kind.
@@ -54,7 +55,7 @@ struct Probes {
   bool finite = true;
   bool degenerate = false;
   double slowdown = 1;  // Seconds a token over the bare base's.
-  double exposure = 0;  // Bits; see train/canary.h.
+  double exposure = 0;  // Bits; 0 without canaries. See train/canary.h.
 };
 
 struct GateDecision {

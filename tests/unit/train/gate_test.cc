@@ -312,6 +312,11 @@ TEST(GateTest, RefusesOptionsOutOfRange) {
   EXPECT_TRUE(refuses([](auto* o) { o->min_gain = -0.1; }));
   EXPECT_TRUE(refuses([](auto* o) { o->max_forgetting = -0.1; }));
   EXPECT_TRUE(refuses([](auto* o) { o->resamples = 99; }));
+  // Too few draws beyond the bound for it to be one.
+  EXPECT_TRUE(refuses([](auto* o) { o->confidence = 0.9999; }));
+  EXPECT_TRUE(refuses([](auto* o) { o->resamples = 199; }));
+  EXPECT_OK(Check(GateOptions{.confidence = 0.9999, .resamples = 100000}));
+  EXPECT_OK(Check(GateOptions{.resamples = 200}));
   EXPECT_TRUE(refuses([](auto* o) { o->max_slowdown = -1; }));
   EXPECT_TRUE(refuses([](auto* o) { o->max_exposure = -1; }));
   EXPECT_THAT(Check(GateOptions{.confidence = 2}).message(),

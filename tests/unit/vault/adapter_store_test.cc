@@ -13,6 +13,7 @@
 #include "support/status_matchers.h"
 #include "support/test_ports.h"
 #include "vault/bytes.h"
+#include "vault/checkpoint_store.h"
 #include "vault/stored_file.h"
 
 namespace attune {
@@ -263,9 +264,29 @@ TEST_F(AdapterStoreTest, RefusesTheGenerationOfARunThatIsOver) {
   LineOf("default", &(*transaction)->manifest()).run = 5;
   ASSERT_OK((*transaction)->Commit());
   transaction = Unavailable("over");
-  EXPECT_EQ(store.Add(FilesOf(1), {}, {}, 4).status().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(store.Add(FilesOf(1), {}, {}, {.run = 4}).status().code(),
+            StatusCode::kFailedPrecondition);
   EXPECT_TRUE(store.List().empty());
-  EXPECT_OK(store.Add(FilesOf(1), {}, {}, 5));
+  EXPECT_OK(store.Add(FilesOf(1), {}, {}, {.run = 5}));
+}
+
+// One commit: killed at any time, there is no run left to judge against its own
+// generation.
+TEST_F(AdapterStoreTest, AGenerationEndsItsRun) {
+  AdapterStore store(*vault_, Options());
+  CheckpointStore checkpoints(*vault_, {.adapter = "default"});
+  ASSERT_OK(checkpoints.BeginRun(/*resume=*/true));
+  ASSERT_OK(checkpoints.Commit({.step = 7, .fields = {}, .sections = {}, .seen = {}}));
+  const std::uint64_t before = vault_->manifest().generation;
+  ASSERT_OK_AND_ASSIGN(const std::uint64_t generation,
+                       store.Add(FilesOf(1), {}, {}, {.run = checkpoints.run(), .promote = true}));
+  EXPECT_EQ(vault_->manifest().generation, before + 1);
+  EXPECT_EQ(store.serving(), generation);
+  EXPECT_TRUE(vault_->manifest().checkpoints.empty());
+  // One that is not promoted does not serve.
+  ASSERT_OK(checkpoints.BeginRun(/*resume=*/true));
+  ASSERT_OK(store.Add(FilesOf(2), {}, {}, {.run = checkpoints.run()}).status());
+  EXPECT_EQ(store.serving(), generation);
 }
 
 TEST_F(AdapterStoreTest, RefusesANameThatIsNone) {

@@ -149,7 +149,7 @@ TEST_F(ForgetTest, EndsTheRunThatHasReadIt) {
   const CheckpointData seen_it = {.step = 3, .fields = {}, .sections = {}, .seen = {{1, 12}}};
   EXPECT_EQ(checkpoints.Commit(seen_it).code(), StatusCode::kFailedPrecondition);
   const auto added =
-      adapters.Add({.config = "{}", .weights = "w"}, {}, {{1, 12}}, checkpoints.run());
+      adapters.Add({.config = "{}", .weights = "w"}, {}, {{1, 12}}, {.run = checkpoints.run()});
   EXPECT_EQ(added.status().code(), StatusCode::kFailedPrecondition);
   ASSERT_OK_AND_ASSIGN(const Checkpoint latest, checkpoints.Latest());
   EXPECT_EQ(latest.entry.step, 2u);
