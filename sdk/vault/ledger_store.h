@@ -30,7 +30,6 @@ struct LedgerStoreOptions {
   std::int64_t keep_days = 400;
 };
 
-inline constexpr std::size_t kMaxLedgerRecordBytes = 4096;
 
 // Where a reader stands. By default: before the oldest record.
 struct LedgerPosition {

@@ -30,6 +30,9 @@ inline constexpr std::uint32_t kSegmentRecords = 1024;
 // again as any other segment has.
 inline constexpr std::uint64_t kMaxSegmentRead = std::uint64_t{80} << 20;
 
+// Of the ledger; before it is padded.
+inline constexpr std::size_t kMaxLedgerRecordBytes = 4096;
+
 inline constexpr std::size_t kFrameHeaderBytes = 8;
 inline constexpr std::uint32_t kFooterIndex = 0xFFFFFFFF;
 
@@ -66,7 +69,8 @@ struct SegmentScan {
 
 // Goes on reading at scan->end: `bytes` are those of the file from there on. Gives
 // every authentic record to `visit`; where one does not open, looks for the next
-// one that does. Bytes at the end that are no frame are left for the next time.
+// one that does, until what failed comes to kMaxSegmentRead. Bytes at the end that are no frame are
+// left for the next time.
 void ScanFrames(const SegmentKey& segment, std::string_view bytes, SegmentScan* scan,
                 FunctionRef<void(std::uint32_t index, std::string_view plaintext)> visit);
 

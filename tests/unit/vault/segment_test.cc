@@ -138,6 +138,34 @@ TEST(ExampleRecord, MakesNothingLargeOfALie) {
 
 // --- Frames ---
 
+// Counts the messages that it begins to open.
+class CountingCrypto final : public Crypto {
+ public:
+  explicit CountingCrypto(Crypto& to) : to_(to) {}
+  Status Random(std::span<std::byte> out) override { return to_.Random(out); }
+  Status Hkdf(ByteSpan key, ByteSpan salt, ByteSpan info, std::span<std::byte> out) override {
+    return to_.Hkdf(key, salt, info, out);
+  }
+  Status HkdfExpand(ByteSpan prk, ByteSpan info, std::span<std::byte> out) override {
+    return to_.HkdfExpand(prk, info, out);
+  }
+  Result<std::unique_ptr<Aead>> Aes256Gcm(ByteSpan key) override {
+    ++begun;
+    return to_.Aes256Gcm(key);
+  }
+  Result<Sha256Digest> Sha256(std::span<const ByteSpan> parts) override {
+    return to_.Sha256(parts);
+  }
+  std::span<std::byte> AllocateSecret(std::size_t size) override {
+    return to_.AllocateSecret(size);
+  }
+  void ReleaseSecret(std::span<std::byte> secret) override { to_.ReleaseSecret(secret); }
+  int begun = 0;
+
+ private:
+  Crypto& to_;
+};
+
 class FramesTest : public ::testing::Test {
  protected:
   SegmentKey Key(std::uint64_t file = 5) {
@@ -208,6 +236,35 @@ TEST_F(FramesTest, OfAnotherFileOrIndexDoNotOpen) {
   EXPECT_OK(OpenFrame(Key(), 1, Frame(1, "b")));
   EXPECT_FALSE(OpenFrame(Key(), 0, Frame(1, "b")).ok());
   EXPECT_FALSE(OpenFrame(Key(), 1, renamed).ok());
+}
+
+TEST_F(FramesTest, OfTheLedgerAreNeverLargerThanItsRecords) {
+  SegmentKey ledger = Key();
+  ledger.role = Role::kLedger;
+  for (const std::uint64_t size : {PaddedSize(2 + 4096), PaddedSize(2 + 4096) + 1}) {
+    std::string frame;
+    ASSERT_OK(AppendFrame(ledger, 0, std::string(size, 'r'), &frame));
+    SegmentScan scan;
+    int found = 0;
+    ScanFrames(ledger, frame, &scan, [&](std::uint32_t, std::string_view) { ++found; });
+    EXPECT_EQ(found, size == PaddedSize(2 + 4096)) << size;
+  }
+}
+
+// Each of these would be taken for half of the file.
+TEST_F(FramesTest, ManyThatClaimALotAreSoonGivenUp) {
+  CountingCrypto crypto(*crypto_);
+  SegmentKey key = Key();
+  key.crypto = &crypto;
+  std::string lie = Frame(0, "a");
+  lie.replace(0, 4, "\0\0\x80\x01", 4);  // 25 MB, sealed as any.
+  std::string bytes(std::size_t{48} << 20, '\xff');
+  for (std::size_t i = 0; i < 1000; ++i) bytes.replace(i * lie.size(), lie.size(), lie);
+  SegmentScan scan;
+  ScanFrames(key, bytes, &scan, [](std::uint32_t, std::string_view) {});
+  EXPECT_GE(crypto.begun, 2);
+  EXPECT_LE(crypto.begun, 8);
+  EXPECT_EQ(scan.end, 0u);
 }
 
 TEST_F(FramesTest, AreFoundBehindDamage) {
