@@ -32,6 +32,10 @@ std::uint64_t HashOf(std::string_view text) {
   return Mixed(hash);
 }
 
+// What is kept of a text: its least hashes are a fair sample of all of them, and those
+// of two texts of that of both.
+constexpr std::size_t kSketch = 256;
+
 // The hashes of all shingles, ascending, each once. A short text is one shingle.
 using Shingles = std::vector<std::uint32_t>;
 Shingles ShinglesOf(std::string_view normal) {
@@ -45,15 +49,24 @@ Shingles ShinglesOf(std::string_view normal) {
   return shingles;
 }
 
+std::span<const std::uint32_t> SketchOf(std::span<const std::uint32_t> shingles) {
+  return shingles.first(std::min(shingles.size(), kSketch));
+}
+
+// Of sketches. What lies beyond the end of one may be in its text all the same, so of
+// long texts no more than the least kSketch of both are compared.
 bool AreNear(std::span<const std::uint32_t> a, std::span<const std::uint32_t> b) {
-  std::size_t common = 0;
-  for (std::size_t i = 0, j = 0; i < a.size() && j < b.size();) {
-    common += a[i] == b[j];
-    const bool step_a = a[i] <= b[j], step_b = b[j] <= a[i];
+  const bool whole = a.size() < kSketch && b.size() < kSketch;
+  const std::size_t most = whole ? a.size() + b.size() : kSketch;
+  std::size_t common = 0, all = 0, i = 0, j = 0;
+  while (all < most && (i < a.size() || j < b.size())) {
+    const bool step_a = j == b.size() || (i < a.size() && a[i] <= b[j]);
+    const bool step_b = i == a.size() || (j < b.size() && b[j] <= a[i]);
+    common += step_a && step_b;
     i += step_a;
     j += step_b;
+    ++all;
   }
-  const std::size_t all = a.size() + b.size() - common;
   return static_cast<double>(common) >= kNearDuplicate * static_cast<double>(all);
 }
 
@@ -87,7 +100,8 @@ class NearIndex {
       const Shingles shingles = ShinglesOf(normal);
       exact_.push_back(HashOf(normal));
       bands_.push_back(BandsOf(shingles));
-      shingles_.insert(shingles_.end(), shingles.begin(), shingles.end());
+      const auto sketch = SketchOf(shingles);
+      shingles_.insert(shingles_.end(), sketch.begin(), sketch.end());
       ends_.push_back(shingles_.size());
     }
     for (std::size_t i = 0; i < messages.size(); ++i) {
@@ -121,7 +135,7 @@ class NearIndex {
 
   std::vector<std::uint64_t> exact_;  // Hashes of normal forms.
   std::vector<std::array<std::uint64_t, kBands>> bands_;
-  std::vector<std::uint32_t> shingles_;  // Of all messages, one after the other.
+  std::vector<std::uint32_t> shingles_;  // Sketches of all messages, one after the other.
   std::vector<std::size_t> ends_;
   std::vector<std::pair<std::uint64_t, std::uint32_t>> buckets_;  // Key and message, sorted.
 };
@@ -156,7 +170,8 @@ std::string NormalText(std::string_view text) {
 }
 
 bool AreNearDuplicates(std::string_view a, std::string_view b) {
-  return AreNear(ShinglesOf(NormalText(a)), ShinglesOf(NormalText(b)));
+  const Shingles of_a = ShinglesOf(NormalText(a)), of_b = ShinglesOf(NormalText(b));
+  return AreNear(SketchOf(of_a), SketchOf(of_b));
 }
 
 std::vector<bool> FindNearDuplicates(const std::vector<Message>& messages, std::size_t first) {

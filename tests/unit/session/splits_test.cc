@@ -1,6 +1,7 @@
 #include "session/splits.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -153,6 +154,60 @@ TEST(SplitsTest, FindsNearDuplicatesAmongMany) {
   }
   EXPECT_GT(near, 450);
   EXPECT_LE(missed, 5);
+}
+
+// Of long ones only a sample is compared. One word in `every` is another.
+TEST(SplitsTest, LongTextsAreNearAsShortOnesAre) {
+  Philox random(31);
+  const auto is_near = [&](int every) {
+    const auto word = [&] {
+      std::string letters(7, ' ');
+      for (char& c : letters) c = static_cast<char>('a' + random.NextBelow(26));
+      return letters;
+    };
+    std::string a, b;
+    for (int i = 0; i < 1500; ++i) {
+      const std::string next = word();
+      a += ' ' + next;
+      b += ' ' + (i % every == 0 ? word() : next);
+    }
+    return AreNearDuplicates(a, b);
+  };
+  EXPECT_TRUE(is_near(20));  // 0.87 of the shingles.
+  EXPECT_FALSE(is_near(2));  // 0.2.
+  Philox words(32);
+  const std::string text = Sentence(&words, 2000);
+  EXPECT_TRUE(AreNearDuplicates(text, text));
+  // The beginning of a text is not the text.
+  EXPECT_FALSE(AreNearDuplicates(StrCat(1234567, " one two"), text));
+}
+
+// A year of long messages has to fit beside the model.
+TEST(SplitsTest, LongMessagesTakeNoMoreMemoryThanTheirSketch) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "sanitizers take memory of their own";
+#endif
+  Philox random(33);
+  std::vector<Message> messages(1500);
+  for (Message& message : messages) {
+    message.text.resize(16 << 10);
+    for (char& c : message.text) c = static_cast<char>('a' + random.NextBelow(26));
+  }
+  const auto peak = [] {
+    struct rusage usage {};
+    getrusage(RUSAGE_SELF, &usage);
+#if defined(__APPLE__)
+    return std::int64_t{usage.ru_maxrss} >> 10;
+#else
+    return std::int64_t{usage.ru_maxrss};  // KiB.
+#endif
+  };
+  const std::int64_t before = peak();
+  const std::vector<bool> found = FindNearDuplicates(messages, 0);
+  const std::int64_t took = peak() - before;
+  EXPECT_EQ(std::count(found.begin(), found.end(), true), 0);
+  RecordProperty("kib", std::to_string(took));
+  EXPECT_LT(took, 24 << 10);  // All shingles: 96 MiB and more.
 }
 
 TEST(SplitsTest, IsLinearAlsoWhenAllMessagesAreAlike) {
