@@ -5,6 +5,7 @@
 
 #include "base/strings.h"
 #include "config/nearest.h"
+#include "schedule/ledger.h"
 
 namespace attune {
 namespace {
@@ -111,16 +112,10 @@ Status ReadString(const Place& place, const YamlNode& node, std::string* out) {
 }
 
 Status ReadName(const Place& place, const YamlNode& node, std::string* out) {
-  constexpr std::size_t kLongestName = 64;
   ATTUNE_RETURN_IF_ERROR(ReadString(place, node, out));
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-  };
-  if (out->size() <= kLongestName && std::all_of(out->begin(), out->end(), allowed)) {
-    return OkStatus();
-  }
+  if (IsJobName(*out)) return OkStatus();
   return place.Error(node.at, StrCat(QuotedYaml(node.text), " is no name; allowed are 1 to ",
-                                     kLongestName, " of a-z, 0-9, '.', '_' and '-'"));
+                                     kMaxJobName, " of a-z, 0-9, '.', '_' and '-'"));
 }
 
 template <typename T>

@@ -10,9 +10,8 @@
 namespace attune {
 namespace {
 
-bool IsVerdict(LedgerEvent event) {
-  return event == LedgerEvent::kPromoted || event == LedgerEvent::kKept ||
-         event == LedgerEvent::kRejected || event == LedgerEvent::kRolledBack;
+bool IsToTell(LedgerEvent event) {
+  return IsGateVerdict(event) || event == LedgerEvent::kRolledBack;
 }
 
 bool IsWithin(const LocalTime& time, const Lanes& lanes) {
@@ -31,7 +30,7 @@ std::string SumSentence(const Lanes& lanes, const JobTotals& sum) {
   if (sum.pauses > 0) out += StrCat(", paused ", Counted(sum.pauses, "time"));
   if (sum.kills > 0) out += StrCat(", survived ", Counted(sum.kills, "kill"));
   out += StrCat("; ", Counted(sum.promoted, "generation"), " promoted");
-  if (sum.kept > 0) out += StrCat(", ", sum.kept, " not better than what served");
+  if (sum.kept > 0) out += StrCat(", ", sum.kept, " kept back");
   if (sum.rejected > 0) out += StrCat(", ", sum.rejected, " rejected");
   return out + ".";
 }
@@ -49,7 +48,7 @@ MorningJob JobOf(const ReportInput& input, const Lanes& lanes, std::size_t index
   for (const LedgerRecord& record : input.records) {
     if (record.job != job.name) continue;
     const LocalTime when{record.when, record.utc_offset_seconds};
-    if (IsVerdict(record.event) && IsWithin(when, lanes)) job.verdicts.push_back(record);
+    if (IsToTell(record.event) && IsWithin(when, lanes)) job.verdicts.push_back(record);
     job.next_attempt = {record.next_attempt, record.utc_offset_seconds};
   }
   return job;

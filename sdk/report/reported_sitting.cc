@@ -7,11 +7,6 @@
 namespace attune {
 namespace {
 
-bool IsVerdict(LedgerEvent event) {
-  return event == LedgerEvent::kPromoted || event == LedgerEvent::kKept ||
-         event == LedgerEvent::kRejected;
-}
-
 bool IsEnd(LedgerEvent event) {
   return event == LedgerEvent::kPaused || event == LedgerEvent::kExpired ||
          event == LedgerEvent::kKilled || event == LedgerEvent::kFinished ||
@@ -65,7 +60,7 @@ std::vector<ReportedSitting> SittingsOf(std::span<const LedgerRecord> records,
       // The check by the gate comes after the last step.
       open = record.event == LedgerEvent::kFinished;
     }
-    if (open && IsVerdict(record.event)) {
+    if (open && IsGateVerdict(record.event)) {
       Update(record, &last);
       open = false;
     }

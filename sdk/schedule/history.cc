@@ -70,11 +70,6 @@ Effect EffectOf(LedgerEvent event) {
   return Effect::kNone;
 }
 
-bool IsVerdict(LedgerEvent event) {
-  return event == LedgerEvent::kPromoted || event == LedgerEvent::kKept ||
-         event == LedgerEvent::kRejected;
-}
-
 }  // namespace
 
 void JobLedger::Timeline::Advance(std::int64_t unix_seconds) {
@@ -186,9 +181,9 @@ void JobLedger::State::End(const LedgerRecord& record) {
     ChargeTold(record.used);
   }
   open = false;
-  if (!IsVerdict(event)) sitting = {};
+  if (!IsGateVerdict(event)) sitting = {};
   const bool polite = event == LedgerEvent::kPaused || event == LedgerEvent::kExpired;
-  if (IsVerdict(event) || (polite && record.steps_here > 0)) failures = in_vain = 0;
+  if (IsGateVerdict(event) || (polite && record.steps_here > 0)) failures = in_vain = 0;
   // A test or a gate's check that takes longer than any sitting begins anew each time.
   if (polite && record.steps_here == 0 && record.reason != Reason::kDeviceLocked) CountInVain();
   if (polite && record.reason == Reason::kBudgetSpent) day.spent = true;
@@ -198,7 +193,7 @@ void JobLedger::State::End(const LedgerRecord& record) {
     failures = std::min(failures + 1, 1000000);
     failed = time.at;
   }
-  if (!IsVerdict(event)) return;
+  if (!IsGateVerdict(event)) return;
   finished = time.at;
   unfinished = false;
   begun_at_step = 0;

@@ -14,7 +14,6 @@ namespace attune {
 namespace {
 
 constexpr std::uint8_t kVersion = 1;
-constexpr std::size_t kMaxJobName = 64;
 constexpr std::int64_t kMaxTime = 253402300799;  // The end of the year 9999.
 constexpr std::int32_t kMaxUtcOffset = 18 * 3600;
 constexpr double kMaxReal = std::numeric_limits<double>::max();
@@ -175,6 +174,11 @@ std::string_view LedgerEventName(LedgerEvent event) {
       return "refused";
   }
   return "unknown";
+}
+
+bool IsGateVerdict(LedgerEvent event) {
+  return event == LedgerEvent::kPromoted || event == LedgerEvent::kKept ||
+         event == LedgerEvent::kRejected;
 }
 
 bool IsJobName(std::string_view name) {

@@ -61,7 +61,11 @@ struct LedgerRecord {
   bool operator==(const LedgerRecord&) const = default;
 };
 
-// [a-z0-9._-], 1 to 64 characters.
+// What the gate said: promoted, kept or rejected.
+bool IsGateVerdict(LedgerEvent event);
+
+// [a-z0-9._-], 1 to kMaxJobName characters. The vault's rule for adapters is the same.
+inline constexpr std::size_t kMaxJobName = 64;
 bool IsJobName(std::string_view name);
 
 // Bytes as in docs/formats/ledger.md, at most kMaxLedgerRecord. What a figure cannot be

@@ -100,6 +100,12 @@ std::string VerdictClause(const LedgerRecord& verdict) {
                     verdict.serving_loss > 0 ? Comparison(verdict) : "");
     case LedgerEvent::kRejected:
       return StrCat("rejected ", name, ": ", GateFinding(verdict));
+    case LedgerEvent::kKept:
+      // It passed, and is not to be promoted by itself.
+      if (verdict.gate_reason == static_cast<std::uint8_t>(GateReason::kBetter)) {
+        return StrCat("kept ", name, " to be promoted by hand: ", Comparison(verdict));
+      }
+      [[fallthrough]];
     default:
       return StrCat("kept what served, not ", name, ": ", GateFinding(verdict));
   }

@@ -6,6 +6,7 @@
 
 #include "base/strings.h"
 #include "schedule/civil_time.h"
+#include "schedule/ledger.h"
 #include "simulation/trace.h"
 #include "simulation/trace_facts.h"
 
@@ -14,7 +15,7 @@ namespace {
 
 constexpr std::int64_t kMaxSeconds = kMaxTraceDays * kSecondsPerDay;
 constexpr std::int64_t kMaxExamples = 1'000'000'000;
-constexpr std::size_t kMaxWords = 32, kMaxJobName = 64;
+constexpr std::size_t kMaxWords = 32;
 
 struct Word {
   std::string_view text;
@@ -93,14 +94,6 @@ std::optional<CivilDate> ParseDate(std::string_view text) {
   // The 31st of a month of 30 days comes back as another date.
   if (DateOf(DayOf({date.year, date.month, 1}) + date.day - 1) != date) return std::nullopt;
   return date;
-}
-
-bool IsJobName(std::string_view name) {
-  return !name.empty() && name.size() <= kMaxJobName &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-                  c == '-';
-         });
 }
 
 class Parser {

@@ -287,6 +287,9 @@ TEST(Why, VerdictsComeWithTheirFigures) {
   using enum GateReason;
   EXPECT_EQ(told(kKept, kTooFewExamples, 0, 0),
             "kept what served, not generation 4: too few held-out examples to judge it by.");
+  EXPECT_EQ(told(kKept, kBetter, 3.395, 0.01),
+            "kept generation 4 to be promoted by hand: 3.0 % better than what served, at least "
+            "1.0 %.");
   EXPECT_EQ(told(kKept, kNotBetterThanServing, 3.486, -0.008),
             "kept what served, not generation 4: 0.4 % better than what served, but perhaps 0.8 % "
             "worse.");
