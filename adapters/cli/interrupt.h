@@ -9,4 +9,8 @@ namespace attune {
 void WatchForInterrupts();
 bool Interrupted();
 
+// Instead: `act` is called in the signal's handler, with 1 at the first signal and 2
+// at the second; the third ends the process as usual. It may do what a handler may.
+void CallAtInterrupts(void (*act)(int count));
+
 }  // namespace attune

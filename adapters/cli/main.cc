@@ -59,6 +59,9 @@ int Main(int argc, char** argv) {
   AddRecordCommand(&app, &action);
   AddRunCommand(&app, &action);
   AddVaultCommand(&app, &action);
+  AddScheduleCommand(&app, &action);
+  AddWhyCommand(&app, &action);
+  AddReportCommand(&app, &action);
   AddGenerateCommand(&app, &action);
   AddScoreCommand(&app, &action);
   AddSuggestCommand(&app, &action);

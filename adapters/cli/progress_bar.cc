@@ -35,7 +35,8 @@ std::string ClockText(double seconds) {
   return text;
 }
 
-ProgressBar::ProgressBar(std::FILE* out) : out_(out), terminal_(isatty(fileno(out)) != 0) {
+ProgressBar::ProgressBar(std::FILE* out, const std::string& name)
+    : out_(out), name_(name.empty() ? "" : name + "  "), terminal_(isatty(fileno(out)) != 0) {
   start_ = Now();
 }
 
@@ -67,7 +68,7 @@ void ProgressBar::Draw(const TrainingEvent& event) {
   char figures[160];
   std::snprintf(figures, sizeof figures, "%lld/%lld  loss %.3f", static_cast<long long>(event.step),
                 static_cast<long long>(event.steps), smoothed_loss_);
-  std::string line = figures;
+  std::string line = name_ + figures;
   if (has_held_out_loss_) {
     std::snprintf(figures, sizeof figures, "  held out %.3f", held_out_loss_);
     line += figures;

@@ -13,8 +13,8 @@ namespace attune {
 
 class ProgressBar {
  public:
-  // Draws on `out`, which is not owned.
-  explicit ProgressBar(std::FILE* out);
+  // Draws on `out`, which is not owned; `name` stands before the figures.
+  explicit ProgressBar(std::FILE* out, const std::string& name = "");
 
   void Show(const TrainingEvent& event);
   // Leaves the last state of the bar standing.
@@ -24,6 +24,7 @@ class ProgressBar {
   void Draw(const TrainingEvent& event);
 
   std::FILE* const out_;
+  const std::string name_;
   const bool terminal_;
   std::int64_t first_step_ = 0;  // Of this run, which may be a resumed one.
   double start_ = 0;

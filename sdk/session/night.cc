@@ -158,7 +158,7 @@ class Night::Impl {
                     stop_);
     ATTUNE_ASSIGN_OR_RETURN(SittingReport report,
                             sitting.Run([this](const SittingEvent& event) { Tell(event); }));
-    return NightReport{std::move(report.records), report.next_attempt};
+    return NightReport{std::move(report.records), report.next_attempt, std::move(report.verdicts)};
   }
 
   void Tell(const SittingEvent& event) {

@@ -28,6 +28,7 @@ namespace attune {
 
 struct Platform;
 struct LedgerRecord;
+struct Verdict;
 struct GovernorOptions;
 
 struct NightJob {
@@ -62,6 +63,9 @@ struct NightReport {
   // The earliest instant, Unix seconds, that is known to let a job run; 0: none is, a
   // fact has to change.
   std::int64_t next_attempt = 0;
+  // What was last decided on each job, in their order: schedule/policy.h. Empty if
+  // nothing was.
+  std::vector<Verdict> verdicts;
 };
 
 class Night {
