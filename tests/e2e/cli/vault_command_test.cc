@@ -168,6 +168,25 @@ TEST_F(VaultTest, PromotesAndRollsBackOnRequest) {
   ExpectOneLineError(Call({"vault", "promote", "--generation", "7"}), 2, "attune: vault promote: ");
 }
 
+TEST_F(VaultTest, GoesBackWhereUsersTakeLess) {
+  ASSERT_EQ(RecordNotes().exit_code, 0);
+  ASSERT_EQ(RunAttune(OnVault(RunWords({"--steps", "5", "--no-promote"}))).exit_code, 0);
+  ASSERT_EQ(RunAttune(OnVault(RunWords({"--steps", "6", "--no-promote"}))).exit_code, 0);
+  ASSERT_EQ(Call({"vault", "promote", "--generation", "1"}).exit_code, 0);
+  EXPECT_EQ(Call({"vault", "outcome", "--shown", "1000", "--accepted", "300"}).out,
+            "generation 1  taken 300 of 1000\nbefore it, 0  taken 0 of 0\nserving 1\n");
+  ASSERT_EQ(Call({"vault", "promote", "--generation", "2"}).exit_code, 0);
+  const std::string bad =
+      Call({"vault", "outcome", "--shown", "500", "--accepted", "20", "--json"}).out;
+  EXPECT_TRUE(Contains(bad, "\"generation\":2,\"shown\":500,\"accepted\":20,\"before\":1,"
+                            "\"shown_before\":1000,\"accepted_before\":300,"))
+      << bad;
+  EXPECT_TRUE(Contains(bad, "\"worse\":true,\"rolled_back\":true,\"serving\":1}")) << bad;
+  EXPECT_TRUE(Contains(Call({"vault", "status"}).out, "taken 20 of 500"));
+  ExpectOneLineError(Call({"vault", "outcome", "--shown", "1", "--accepted", "2"}), 2,
+                     "attune: vault outcome: ");
+}
+
 // --- forget ---
 
 TEST_F(VaultTest, ForgetsWordsReadFromTheStandardInputAndWhatLearnedThem) {
