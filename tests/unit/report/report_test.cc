@@ -124,6 +124,17 @@ TEST_F(Report, AYearHasARowANightAndACardAMonth) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 365 * 2 + 6);
 }
 
+// It may be better and wait for its owner, or there was nothing to judge it by.
+TEST_F(Report, TheMorningDoesNotSayWhyAllWereKept) {
+  for (LedgerRecord& record : records_) {
+    if (record.event != LedgerEvent::kPromoted) continue;
+    record.event = LedgerEvent::kKept;
+    record.gate_reason = static_cast<std::uint8_t>(GateReason::kTooFewExamples);
+  }
+  const std::string text = MorningText(input_, {});
+  EXPECT_THAT(text, HasSubstr("0 generations promoted, 1 kept back."));
+}
+
 TEST_F(Report, TheMorningTellsEachJobItsGateAndItsSittings) {
   const std::vector<ReportedCurve> curves = {{"keyboard", 4, "<svg><title>curve</title></svg>"}};
   const std::string text = MorningText(input_, curves);
