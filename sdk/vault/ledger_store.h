@@ -30,7 +30,6 @@ struct LedgerStoreOptions {
   std::int64_t keep_days = 400;
 };
 
-
 // Where a reader stands. By default: before the oldest record.
 struct LedgerPosition {
   std::uint64_t oldest = 0;  // The segment that was the oldest when this began.

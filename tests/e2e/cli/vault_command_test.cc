@@ -178,8 +178,9 @@ TEST_F(VaultTest, GoesBackWhereUsersTakeLess) {
   ASSERT_EQ(Call({"vault", "promote", "--generation", "2"}).exit_code, 0);
   const std::string bad =
       Call({"vault", "outcome", "--shown", "500", "--accepted", "20", "--json"}).out;
-  EXPECT_TRUE(Contains(bad, "\"generation\":2,\"shown\":500,\"accepted\":20,\"before\":1,"
-                            "\"shown_before\":1000,\"accepted_before\":300,"))
+  EXPECT_TRUE(Contains(bad,
+                       "\"generation\":2,\"shown\":500,\"accepted\":20,\"before\":1,"
+                       "\"shown_before\":1000,\"accepted_before\":300,"))
       << bad;
   EXPECT_TRUE(Contains(bad, "\"worse\":true,\"rolled_back\":true,\"serving\":1}")) << bad;
   EXPECT_TRUE(Contains(Call({"vault", "status"}).out, "taken 20 of 500"));
