@@ -14,11 +14,6 @@ namespace {
 // "2026-11-21" of days since 1970-01-01.
 std::string DayText(std::int64_t day) { return MomentText(day * kSecondsPerDay).substr(0, 10); }
 
-bool IsVerdict(LedgerEvent event) {
-  return event == LedgerEvent::kPromoted || event == LedgerEvent::kKept ||
-         event == LedgerEvent::kRejected;
-}
-
 }  // namespace
 
 std::string LocalMomentText(std::int64_t unix_seconds, std::int32_t utc_offset_seconds) {
@@ -54,7 +49,7 @@ void PrintRecordAsJson(const LedgerRecord& record) {
     line.Add("energy_joules", record.used.energy_joules);
   }
   if (record.generation > 0) line.Add("generation", record.generation);
-  if (IsVerdict(record.event)) {
+  if (IsGateVerdict(record.event)) {
     line.Add("gate_reason", GateReasonName(static_cast<GateReason>(record.gate_reason)));
     line.Add("base_loss", record.base_loss).Add("serving_loss", record.serving_loss);
     line.Add("candidate_loss", record.candidate_loss).Add("gain_low", record.gain_low);

@@ -84,7 +84,14 @@ class JobChecks {
     if (training.noise_multiplier > 0 && training.clip_norm == 0) {
       return Error(i, {"training", "noise_multiplier"}, "needs a clip_norm above 0");
     }
-    return OkStatus();
+    if (job.run.replay > 0 && job.adaptation.anchor.empty()) {
+      return Error(i, {"training", "replay"}, "needs the file of anchors that is gate.anchor");
+    }
+    const Status gate = attune::Check(job.run.gate);
+    if (gate.ok()) return OkStatus();
+    std::string_view message = gate.message();  // Which begins with the section, as the place does.
+    if (message.starts_with("gate: ")) message.remove_prefix(6);
+    return Error(i, {"gate"}, message);
   }
 
   Status CheckData(std::size_t i) const {

@@ -124,6 +124,8 @@ Status ReadTraining(const Place& place, const YamlNode& node, NightJob* job) {
       {"patience", Integer(&training.patience, 0, kMany)},
       {"noise_multiplier", Number(&training.noise_multiplier, 0, 1000)},
       {"privacy_delta", Number(&training.privacy_delta, 1e-15, 0.1)},
+      {"replay", Fraction(&job->run.replay, 0, 0.5)},
+      {"canaries", Integer(&job->run.canaries, 0, 64)},
       {"arithmetic", ArithmeticOf(&training.arithmetic)},
       {"pack_weights", Boolean(&training.pack_weights)},
       {"memory_budget", Bytes(&training.memory_budget_bytes, 0, kMostBytes)},

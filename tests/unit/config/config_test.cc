@@ -24,7 +24,8 @@ data: {keep_days: 30, held_out_fraction: 20%}
 lora:
   rank: 4
   targets: [q_proj, v_proj]
-training: {steps: 80, learning_rate: 5e-4, decay: linear, memory_budget: 256MiB}
+training: {steps: 80, learning_rate: 5e-4, decay: linear, replay: 20%, canaries: 3,
+  memory_budget: 256MiB}
 gate: {max_forgetting: 3%, anchor: models/anchor.txt}
 schedule:
   windows: [22:00-06:00, "sat,sun 12:00-14:00"]
@@ -70,6 +71,8 @@ TEST(Config, GivesEveryJobTheFilesDefaults) {
   EXPECT_EQ(anna.run.training.memory_budget_bytes, 256 << 20);
   EXPECT_EQ(anna.run.gate.max_forgetting, 0.03);
   EXPECT_EQ(anna.adaptation.anchor, "/app/models/anchor.txt");
+  EXPECT_EQ(anna.run.replay, 0.2);
+  EXPECT_EQ(anna.run.canaries, 3);
   EXPECT_EQ(anna.policy.windows,
             (std::vector<TimeWindow>{{22 * 60, 6 * 60, 127}, {12 * 60, 14 * 60, 0b1100000}}));
   EXPECT_EQ(anna.policy.conditions.min_battery, 0.5);

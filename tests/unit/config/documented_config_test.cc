@@ -78,6 +78,8 @@ void ExpectSameRun(const RunOptions& a, const RunOptions& b) {
   EXPECT_EQ(x.patience, y.patience);
   EXPECT_EQ(x.noise_multiplier, y.noise_multiplier);
   EXPECT_EQ(x.privacy_delta, y.privacy_delta);
+  EXPECT_EQ(a.replay, b.replay);
+  EXPECT_EQ(a.canaries, b.canaries);
   EXPECT_EQ(x.arithmetic, y.arithmetic);
   EXPECT_EQ(x.pack_weights, y.pack_weights);
   EXPECT_EQ(x.memory_budget_bytes, y.memory_budget_bytes);
