@@ -85,6 +85,10 @@ class Backend {
   virtual ~Backend() = default;
   virtual std::string_view name() const = 0;
 
+  // Whether gradients pass through fp16 on their way: training then wants a
+  // scaled loss, or small ones vanish.
+  virtual bool half_precision() const { return false; }
+
   // kInvalidArgument: a frozen parameter is missing or has another shape.
   virtual Result<std::unique_ptr<Executable>> Compile(const Graph& graph,
                                                       const FrozenParameters& frozen,

@@ -1,0 +1,52 @@
+// The Neural Engine as a Backend: compiles a graph to programs, keeps them loaded,
+// runs the rest on a host backend. Trainable parameters are inputs, so training
+// compiles nothing after the first run.
+//
+// Determinism: over the simulator, equal runs give equal bits.
+// Threads: as Backend says.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "ane/compiler/compile.h"
+#include "ane/device/device.h"
+#include "compute/backend.h"
+
+namespace attune::ane {
+
+struct AneBackendOptions {
+  // Compare every so many runs with the host's results: 0 never. A run whose loss is
+  // further than `tolerance` (relative) off is an error.
+  std::int64_t check_every = 0;
+  double tolerance = 0.02;
+  std::int64_t cache_bytes = std::int64_t{2} << 30;  // Of weights, before programs are evicted.
+  HeadPlacement head = HeadPlacement::kByCost;
+  WeightStorage weights = WeightStorage::kElement;
+};
+
+// What it did since it was made.
+struct AneActivity {
+  DeviceCounters device;
+  std::int64_t cache_hits = 0;
+  std::int64_t evictions = 0;
+  std::int64_t runs = 0;
+  std::int64_t checks = 0;      // Against the host.
+  double worst_difference = 0;  // Of those.
+};
+
+class AneBackend : public Backend {
+ public:
+  virtual AneActivity activity() const = 0;
+};
+
+// Both must outlive the backend and its executables. Runs the canary first: a small
+// LoRA program whose result must change with A and equal the host's.
+//
+//   kUnavailable  the canary failed; the message says how. Use the host backend.
+Result<std::unique_ptr<AneBackend>> MakeAneBackend(Device& device, Backend& host,
+                                                   const AneBackendOptions& options = {});
+
+}  // namespace attune::ane
