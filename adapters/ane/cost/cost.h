@@ -2,7 +2,9 @@
 //
 //   seconds = floor + max(flops / rate, bytes / bandwidth)
 //
-// Rates are fitted to a part of the published measurements and checked on the rest;
+// with a rate for each kind of arithmetic and a bandwidth for each kind of bytes:
+// arithmetic overlaps with moving, one kind of arithmetic not with another. Rates are
+// fitted to a part of the published measurements and checked on the rest;
 // docs/internals/ane.md has the table.
 
 #pragma once
@@ -17,18 +19,21 @@ namespace attune::ane {
 // What one evaluation of a program does.
 struct Work {
   double matrix_flops = 0;        // Of convolutions and matrix products, 2 per MAC.
+  double product_flops = 0;       // Of those, the ones of matmul: slower than conv.
   double elementwise_flops = 0;   // Everything else, one per element and op.
   double weight_bytes = 0;        // Constants streamed in.
   double surface_bytes = 0;       // Inputs and outputs.
   double internal_bytes = 0;      // Intermediate results, written and read.
   double largest_live_bytes = 0;  // Working set: the most alive between two ops.
   std::int64_t ops = 0;
+  // What both do one after the other: sums, and the larger working set.
   Work& operator+=(const Work& other);
 };
 
 struct ChipCost {
   double floor_seconds = 0;     // Of one evaluation, the driver's part included.
-  double matrix_rate = 0;       // FLOP/s in fp16.
+  double matrix_rate = 0;       // FLOP/s in fp16, convolutions.
+  double product_rate = 0;      // Of matmul, whose operands are both streamed.
   double int8_factor = 1;       // Of that rate with int8 weights and activations.
   double elementwise_rate = 0;  // Elements a second.
   double weight_bandwidth = 0;  // Bytes a second.
