@@ -72,22 +72,29 @@ std::string_view PrimName(Prim prim);  // As MIL calls it: "real_div", "slice_by
 // Where a weight's numbers come from: pieces along one axis, so that several
 // weights can be baked as one. Nothing is copied before the blob is written.
 struct WeightPiece {
-  TensorView source;  // 2-D [a, b] or 1-D [a]: a frozen parameter, or `literal`.
+  TensorView source;  // 2-D [a, b] or 1-D [a], a column: a frozen parameter, or `literal`.
   std::shared_ptr<const Tensor> literal;  // Keeps a constant of the compiler alive.
   bool transposed = false;                // Swap its two axes.
   float scale = 1.0f;
   std::int64_t rows = 0, columns = 0;  // Of the piece; beyond the source: zeros.
 };
 enum class WeightStorage : std::uint8_t { kElement, kInt8 };
+
+// A row-major matrix of pieces, stacked or side by side, in the shape `dims`: of a
+// convolution [rows, columns, 1, 1], of a constant operand [1, 1, rows, columns] or
+// [1, heads, rows / heads, columns], of a vector [1, rows, 1, 1].
 struct Weight {
   std::string name;
   Dims dims{};
-  // Pieces are stacked along dims[0] (rows) or side by side along dims[1] (columns).
   bool side_by_side = false;
   std::vector<WeightPiece> pieces;
-  // kElement: fp16, or f32 for the exact profile. kInt8: a scale for each row.
+  // kElement: fp16, or f32 for the exact profile. kInt8: a scale for each row; of
+  // convolutions only.
   WeightStorage storage = WeightStorage::kElement;
 };
+// Rows and columns of all pieces together.
+std::int64_t RowsOf(const Weight& weight);
+std::int64_t ColumnsOf(const Weight& weight);
 
 enum class Origin : std::uint8_t { kComputed, kSurface, kWeight, kScalar };
 
@@ -128,7 +135,10 @@ struct Region {
 };
 
 // Inputs defined before use and once, dims as the primitive's rule says, surfaces of
-// as many elements as their tensors, no name twice. `surfaces` is the plan's.
+// as many elements as their tensors, none both read and written, weights of as many
+// numbers as their pieces, no name twice. `surfaces` is the plan's.
+//
+//   kInternal  which node or tensor, and both numbers
 Status Verify(const Region& region, std::span<const SurfaceSpec> surfaces);
 
 // As text, one node a line, for tests and reports.
