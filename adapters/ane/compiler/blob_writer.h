@@ -1,0 +1,36 @@
+// Writes a weight file: records of 64 bytes, each followed by its data, at multiples
+// of 64 (MILBlob storage format, version 2).
+
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "attune/status.h"
+
+namespace attune::ane {
+
+// NOTE: as the format numbers them.
+enum class BlobType : std::uint32_t { kFloat16 = 1, kFloat32 = 2, kUInt8 = 3, kInt8 = 4 };
+
+class BlobWriter {
+ public:
+  struct Record {
+    std::uint64_t offset = 0;   // Of the record: what BLOBFILE() refers to.
+    std::span<std::byte> data;  // Zeros, to be filled before the next Add().
+  };
+
+  //   kResourceExhausted  the file would reach 4 GiB, where offsets break
+  Result<Record> Add(BlobType type, std::uint64_t bytes);
+
+  // The file; empty when nothing was added.
+  std::vector<std::byte> Finish();
+
+ private:
+  std::vector<std::byte> file_;
+  std::uint32_t records_ = 0;
+};
+
+}  // namespace attune::ane

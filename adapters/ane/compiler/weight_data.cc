@@ -1,0 +1,149 @@
+#include "ane/compiler/weight_data.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/half.h"
+#include "base/strings.h"
+
+namespace attune::ane {
+namespace {
+
+// Where a piece lies in the weight's matrix, of `stride` columns.
+struct Place {
+  const WeightPiece* piece;
+  std::int64_t first = 0;  // Element of its upper left corner.
+  std::int64_t stride = 0;
+};
+
+std::vector<Place> PlacesOf(const Weight& weight) {
+  const std::int64_t stride = ColumnsOf(weight);
+  std::vector<Place> places;
+  std::int64_t first = 0;
+  for (const WeightPiece& piece : weight.pieces) {
+    places.push_back({&piece, first, stride});
+    first += weight.side_by_side ? piece.columns : piece.rows * stride;
+  }
+  return places;
+}
+
+// Calls store(element of the matrix, number) for each of a piece's numbers, in blocks
+// so that a transposed source is not read down its columns.
+template <typename Load, typename Store>
+void Walk(const Place& place, Load load, Store store) {
+  constexpr std::int64_t kBlock = 32;
+  const WeightPiece& piece = *place.piece;
+  const std::int64_t a = piece.source.shape[0];
+  const std::int64_t b = piece.source.shape.rank() == 2 ? piece.source.shape[1] : 1;
+  const std::int64_t down = piece.transposed ? 1 : place.stride;
+  const std::int64_t right = piece.transposed ? place.stride : 1;
+  const std::int64_t block = piece.transposed ? kBlock : std::max<std::int64_t>(b, 1);
+  for (std::int64_t j0 = 0; j0 < b; j0 += block) {
+    const std::int64_t j1 = std::min(j0 + block, b);
+    for (std::int64_t i = 0; i < a; ++i) {
+      for (std::int64_t j = j0; j < j1; ++j) {
+        store(place.first + i * down + j * right, load(i * b + j) * piece.scale);
+      }
+    }
+  }
+}
+
+template <typename T>
+T ReadAs(const std::byte* data, std::int64_t i) {
+  T value;
+  std::memcpy(&value, data + i * static_cast<std::int64_t>(sizeof(T)), sizeof(T));
+  return value;
+}
+
+template <typename Store>
+void WalkAny(const Place& place, Store store) {
+  const TensorView& source = place.piece->source;
+  const std::byte* data = source.data;
+  switch (source.dtype) {
+    case DType::kF32:
+      return Walk(
+          place, [data](std::int64_t i) { return ReadAs<float>(data, i); }, store);
+    case DType::kF16:
+      return Walk(
+          place, [data](std::int64_t i) { return F32FromF16(ReadAs<std::uint16_t>(data, i)); },
+          store);
+    case DType::kBf16:
+      return Walk(
+          place, [data](std::int64_t i) { return F32FromBf16(ReadAs<std::uint16_t>(data, i)); },
+          store);
+    default:
+      return Walk(
+          place, [&source](std::int64_t i) { return ElementAsF32(source, i); }, store);
+  }
+}
+
+Status Beyond(const Weight& weight, float number) {
+  return InvalidArgument(
+      StrCat("weight ", weight.name, ": ", number, " is beyond fp16, which ends at 65504"));
+}
+
+bool SamePiece(const WeightPiece& a, const WeightPiece& b) {
+  if (a.source.dtype != b.source.dtype || !(a.source.shape == b.source.shape) ||
+      a.transposed != b.transposed || a.scale != b.scale || a.rows != b.rows ||
+      a.columns != b.columns) {
+    return false;
+  }
+  if (a.source.data == b.source.data) return true;
+  if (a.literal == nullptr || b.literal == nullptr) return false;
+  return std::memcmp(a.source.data, b.source.data, static_cast<std::size_t>(a.source.bytes())) == 0;
+}
+
+}  // namespace
+
+Status FillElements(const Weight& weight, ElementType element, std::span<std::byte> out) {
+  for (const Place& place : PlacesOf(weight)) {
+    if (element == ElementType::kF32) {
+      WalkAny(place, [&out](std::int64_t at, float number) {
+        std::memcpy(out.data() + at * 4, &number, 4);
+      });
+      continue;
+    }
+    float beyond = 0;
+    WalkAny(place, [&out, &beyond](std::int64_t at, float number) {
+      const std::uint16_t half = F16FromF32(number);
+      if ((half & 0x7fffu) == 0x7c00u && std::isfinite(number)) beyond = number;
+      std::memcpy(out.data() + at * 2, &half, 2);
+    });
+    if (beyond != 0) return Beyond(weight, beyond);
+  }
+  return OkStatus();
+}
+
+Result<Int8Weight> QuantizeRows(const Weight& weight, ElementType element) {
+  const auto rows = static_cast<std::size_t>(RowsOf(weight));
+  const auto columns = static_cast<std::size_t>(ColumnsOf(weight));
+  std::vector<float> numbers(rows * columns);
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(numbers));
+  ATTUNE_RETURN_IF_ERROR(FillElements(weight, ElementType::kF32, bytes));
+
+  Int8Weight out{std::vector<std::int8_t>(rows * columns), std::vector<float>(rows, 1.0f)};
+  for (std::size_t row = 0; row < rows; ++row) {
+    const float* from = numbers.data() + row * columns;
+    float largest = 0;
+    for (std::size_t i = 0; i < columns; ++i) largest = std::max(largest, std::abs(from[i]));
+    float scale = largest / 127.0f;
+    if (element == ElementType::kF16) scale = F32FromF16(F16FromF32(scale));
+    if (!std::isfinite(scale)) return Beyond(weight, largest);
+    if (scale == 0) continue;  // Also rows whose scale fp16 cannot hold: they are zeros to it.
+    out.scales[row] = scale;
+    for (std::size_t i = 0; i < columns; ++i) {
+      const float integer = std::nearbyint(std::clamp(from[i] / scale, -127.0f, 127.0f));
+      out.data[row * columns + i] = static_cast<std::int8_t>(integer);
+    }
+  }
+  return out;
+}
+
+bool SameNumbers(const Weight& a, const Weight& b) {
+  return a.dims == b.dims && a.storage == b.storage &&
+         (a.side_by_side == b.side_by_side || a.pieces.size() == 1) &&
+         std::ranges::equal(a.pieces, b.pieces, SamePiece);
+}
+
+}  // namespace attune::ane
