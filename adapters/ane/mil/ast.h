@@ -1,12 +1,17 @@
 // A MIL program as its text says it: functions, statements, typed values. The
 // grammar is that of the in-memory path (docs/ane-constraints.md).
 //
+// What Parse() promises of a program: extents are 0 .. 2^31-1 and their product is
+// below 2^53, at most 16 of them; numbers fit the type they are written with.
+//
 // Threads: values.
 
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -35,6 +40,11 @@ enum class DataType : std::uint8_t {
   kString,
 };
 
+// "fp16"; and the other way round.
+std::string_view DataTypeName(DataType dtype);
+std::optional<DataType> ParseDataType(std::string_view name);
+bool IsReal(DataType dtype);  // fp16, fp32, bf16.
+
 struct Position {
   std::int32_t line = 1, column = 1;  // From 1.
 };
@@ -49,7 +59,11 @@ struct Type {
   std::vector<std::int64_t> strides;
   std::vector<std::int64_t> interleave;
   bool operator==(const Type&) const = default;
+
+  std::int64_t elements() const;  // Product of the extents; 1 of a scalar.
 };
+// "tensor<fp16, [1,64,1,32]>", "int32".
+std::string ToString(const Type& type);
 
 // BLOBFILE(path = string("@model_path/weights/weight.bin"), offset = uint64(64))
 struct Blob {
@@ -58,11 +72,14 @@ struct Blob {
   bool operator==(const Blob&) const = default;
 };
 
-// A typed literal. `data` holds what its type says: text, numbers (integers are
-// exact below 2^53; bool is 0 or 1) or a blob.
+// A literal. `data` holds what its type says: text, numbers (integers are exact: at
+// most 2^53; bool is 0 or 1), a blob, or several texts. Lists of lists are flat here.
 struct Literal {
   Type type;
-  std::variant<std::string, std::vector<double>, Blob> data;
+  std::variant<std::string, std::vector<double>, Blob, std::vector<std::string>> data;
+  // False of a bare spelling, such as axis = -1 or transpose_x = true: `type` is then
+  // the nearest one (int32, fp32, bool, string) and the hardware's compiler objects.
+  bool typed = true;
   bool operator==(const Literal&) const = default;
 };
 
@@ -85,6 +102,7 @@ struct Statement {
   std::vector<Argument> arguments;
   std::vector<Argument> attributes;  // In brackets: name = string("..."), val = ...
   Position at;
+  std::string opset;  // Of the op, where it has its own: tensor_buffer_to_tensor<ios17>.
 
   // nullptr when there is no such argument or attribute.
   const Argument* Find(std::string_view key) const;

@@ -30,7 +30,14 @@ struct BlobRecord {
 //   kDataLoss  no sentinel, or the record or its data reach beyond the file
 Result<BlobRecord> ReadRecord(std::span<const std::byte> file, std::uint64_t offset);
 
+// The words of the record alone, wherever they point: for who judges them.
+//
+//   kDataLoss  no sentinel, or the record reaches beyond the file
+Result<BlobRecord> ReadRecordHeader(std::span<const std::byte> file, std::uint64_t offset);
+
 // All records in order, by walking from one to the next.
+//
+//   kDataLoss  not version 2, a damaged record, fewer of them than the header counts
 Result<std::vector<BlobRecord>> ReadRecords(std::span<const std::byte> file);
 
 // Bits of one element of a type as it lies in a blob (4 for int4); 0 for strings.
