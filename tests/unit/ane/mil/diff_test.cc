@@ -65,6 +65,20 @@ TEST(MilDiff, LooksThroughTheOrderOfWhatIsIndependent) {
   EXPECT_THAT(DiffOf(Main(relu + exp + sum), Main(exp + relu + sum)), IsEmpty());
 }
 
+TEST(MilDiff, FindsTheSameStatementAmongManyOfOneOp) {
+  const std::string two = Line("a", "mul(x=x,y=fp16(2))"), three = Line("b", "mul(x=x,y=fp16(3))");
+  const std::string four = Line("c", "mul(x=x,y=fp16(4))");
+  const std::string sums = Line("d", "add(x=a,y=b)") + Line("y", "sub(x=d,y=c)");
+  EXPECT_THAT(DiffOf(Main(two + three + four + sums), Main(four + three + two + sums)), IsEmpty());
+  // In a chain, only the first of three is missing, and the second reads another value.
+  const auto found =
+      DiffOf(Main(two + Line("b", "mul(x=a,y=fp16(3))") + Line("y", "mul(x=b,y=fp16(4))")),
+             Main(three + Line("y", "mul(x=b,y=fp16(4))")));
+  ASSERT_EQ(found.size(), 2u);
+  EXPECT_EQ(found[0].where, "main, statement 1 (mul)");
+  EXPECT_EQ(found[1].left, "x = mul 1");
+}
+
 TEST(MilDiff, NamesAStatementThatIsOnlyOnOneSide) {
   const std::string with = Main(Line("a", "relu(x=x)") + Line("b", "exp(x=a)") +
                                 Line("c", "tanh(x=b)") + Line("y", "abs(x=c)"));
