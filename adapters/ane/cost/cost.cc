@@ -10,17 +10,18 @@ namespace {
 // before 2.15 ms on an M1. Other chips are taken to be alike.
 constexpr std::array<double, 3> kFirstEvaluations = {3.5, 2.1, 1.1};
 
-double ArithmeticSeconds(const ChipCost& chip, const Work& work) {
-  const double convolutions = std::max(0.0, work.matrix_flops - work.product_flops);
-  return convolutions / chip.matrix_rate + work.product_flops / chip.product_rate +
-         work.elementwise_flops / chip.elementwise_rate;
+// The part of the working set that does not fit on the chip.
+double Outside(const ChipCost& chip, const Work& work) {
+  if (work.largest_live_bytes <= chip.onchip_bytes) return 0;
+  return 1 - chip.onchip_bytes / work.largest_live_bytes;
 }
 
-// Of the intermediate results, the part that does not fit on the chip goes through
-// memory as weights do.
-double SpilledBytes(const ChipCost& chip, const Work& work) {
-  if (work.largest_live_bytes <= chip.onchip_bytes) return 0;
-  return work.internal_bytes * (1 - chip.onchip_bytes / work.largest_live_bytes);
+// Products whose operands stay on the chip run as fast as convolutions; published
+// rates of large ones are a third of that.
+double ArithmeticSeconds(const ChipCost& chip, const Work& work) {
+  const double slow = std::min(work.product_flops, work.matrix_flops) * Outside(chip, work);
+  return (work.matrix_flops - slow) / chip.matrix_rate + slow / chip.product_rate +
+         work.elementwise_flops / chip.elementwise_rate;
 }
 
 }  // namespace
@@ -39,16 +40,14 @@ Work& Work::operator+=(const Work& other) {
 
 Prediction PredictEvaluation(const ChipCost& chip, const Work& work) {
   const double arithmetic = ArithmeticSeconds(chip, work);
-  const double spilled = SpilledBytes(chip, work);
-  const double moving = (work.weight_bytes + spilled) / chip.weight_bandwidth +
-                        work.surface_bytes / chip.surface_bandwidth;
+  // Intermediate results that do not fit go through memory as weights do.
+  const double streamed = work.weight_bytes + work.internal_bytes * Outside(chip, work);
+  const double moving =
+      streamed / chip.weight_bandwidth + work.surface_bytes / chip.surface_bandwidth;
   Prediction out;
   out.seconds = chip.floor_seconds + std::max(arithmetic, moving);
-  // Arithmetic at a lower rate than the chip's takes less power, not as much for
-  // longer: the energy of a multiplication is what it is.
-  out.joules = chip.floor_seconds * chip.floor_watts +
-               work.matrix_flops / chip.matrix_rate * chip.active_watts +
-               (work.weight_bytes + spilled + work.surface_bytes) * chip.joules_per_byte;
+  out.joules = chip.floor_seconds * chip.floor_watts + arithmetic * chip.active_watts +
+               (streamed + work.surface_bytes) * chip.joules_per_byte;
   return out;
 }
 

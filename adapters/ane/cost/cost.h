@@ -19,7 +19,7 @@ namespace attune::ane {
 // What one evaluation of a program does.
 struct Work {
   double matrix_flops = 0;        // Of convolutions and matrix products, 2 per MAC.
-  double product_flops = 0;       // Of those, the ones of matmul: slower than conv.
+  double product_flops = 0;       // Of those, the ones of matmul.
   double elementwise_flops = 0;   // Everything else, one per element and op.
   double weight_bytes = 0;        // Constants streamed in.
   double surface_bytes = 0;       // Inputs and outputs.
@@ -33,7 +33,7 @@ struct Work {
 struct ChipCost {
   double floor_seconds = 0;     // Of one evaluation, the driver's part included.
   double matrix_rate = 0;       // FLOP/s in fp16, convolutions.
-  double product_rate = 0;      // Of matmul, whose operands are both streamed.
+  double product_rate = 0;      // Of matmul with operands that do not fit on the chip.
   double int8_factor = 1;       // Of that rate with int8 weights and activations.
   double elementwise_rate = 0;  // Elements a second.
   double weight_bandwidth = 0;  // Bytes a second.
@@ -45,7 +45,7 @@ struct ChipCost {
   double wake_seconds = 0;  // First evaluation after `idle_seconds` without one.
   double idle_seconds = 0;
   double contention = 1;    // Factor on an evaluation while something compiles.
-  double active_watts = 0;  // At the full matrix rate.
+  double active_watts = 0;  // While computing.
   double floor_watts = 0;   // While dispatching.
   double joules_per_byte = 0;
   // Of the host beside it: single-precision matrix products, and bytes moved.
@@ -72,5 +72,13 @@ double PredictHost(const ChipCost& chip, double flops, double bytes);
 // How far predictions for a chip lay from the measurements kept back, as a factor:
 // 1.3 says that half of them were within 30 %. From the validation table.
 double UncertaintyOf(Chip chip);
+
+// The same for many programs together, a training step say, over all chips: the factors
+// within which half and nine tenths of the predictions lay.
+struct Spread {
+  double half = 1;
+  double most = 1;
+};
+Spread StepUncertainty();
 
 }  // namespace attune::ane
