@@ -104,7 +104,7 @@ struct IrTensor {
   Origin origin = Origin::kComputed;
   SurfaceId surface = kNone;  // kSurface.
   WeightId weight = kNone;    // kWeight: index into Region::weights.
-  float scalar = 0;           // kScalar.
+  double scalar = 0;          // kScalar.
 };
 
 struct IrNode {
