@@ -71,10 +71,11 @@ Result<ExitCode> Run(TrainBench options) {
     ATTUNE_ASSIGN_OR_RETURN(lora,
                             LoraSpecOf(base, PeftConfigOf(options.model.training, base.config)));
   }
+  TrainConfig config = ConfigOf(options, length, base.copied_bytes);
+  config.loss_scale = LossScaleOf(*platform.get().backend);
   ATTUNE_ASSIGN_OR_RETURN(
       const auto trainer,
-      Trainer::Create(PartsOf(platform.get(), base, lora),
-                      ConfigOf(options, length, base.copied_bytes),
+      Trainer::Create(PartsOf(platform.get(), base, lora), config,
                       Rows(options.model.training.batch, length, base.config.vocabulary)));
   InitializeParameters(base, options.model.training.seed, &trainer->state());
   WatchForInterrupts();

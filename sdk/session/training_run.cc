@@ -59,6 +59,7 @@ Status TrainingRun::Prepare(const Platform& platform, const LanguageModelWeights
   }
   TrainConfig config =
       TrainConfigOf(task_.options, task_.full, task_.row_length, report_.train_tokens);
+  config.loss_scale = LossScaleOf(*platform.backend);
   config.keeps_best = task_.options.patience > 0 && !texts.stopping.empty();
   if (config.privacy.on()) ATTUNE_RETURN_IF_ERROR(DrawNoiseSeed(platform, &config.privacy));
   const std::int64_t state_bytes = StateBytes(base, lora_, config);

@@ -152,6 +152,15 @@ TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_
   return config;
 }
 
+LossScaleConfig LossScaleOf(const Backend& backend) {
+  LossScaleConfig scale;
+  if (!backend.half_precision()) return scale;
+  scale.initial = 0x1p10;
+  scale.growth_interval = 200;
+  scale.maximum = 0x1p16;
+  return scale;
+}
+
 EvaluationSetup EvaluationSetupOf(const TrainingOptions& options, std::int64_t row_length,
                                   std::int64_t labels) {
   TrainingOptions testing = options;

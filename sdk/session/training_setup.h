@@ -35,6 +35,10 @@ Result<std::int64_t> RowLength(const TrainingOptions& options, const DecoderConf
 TrainConfig TrainConfigOf(const TrainingOptions& options, bool full, std::int64_t row_length,
                           std::int64_t labels);
 
+// Dynamic where gradients pass through half precision: from 2^10, which lifts the
+// gradients of a small adapter well above what fp16 loses, up to 2^16. 1 elsewhere.
+LossScaleConfig LossScaleOf(const Backend& backend);
+
 // How held-out texts of so many labels are tested.
 struct EvaluationSetup {
   SamplerConfig layout;

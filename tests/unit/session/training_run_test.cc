@@ -140,6 +140,47 @@ TEST_F(TrainingRunTest, WithoutExamplesSetAsideThePatienceIsEndless) {
   EXPECT_EQ(run->state().progress.step, 60);
 }
 
+// Says that it computes in half precision, and does not.
+class HalfBackend final : public Backend {
+ public:
+  explicit HalfBackend(Backend* backend) : backend_(*backend) {}
+  std::string_view name() const override { return backend_.name(); }
+  bool half_precision() const override { return true; }
+  Result<std::unique_ptr<Executable>> Compile(const Graph& graph, const FrozenParameters& frozen,
+                                              const CompileOptions& options) override {
+    return backend_.Compile(graph, frozen, options);
+  }
+  Result<MemoryReport> PredictMemory(const Graph& graph, const FrozenParameters& frozen,
+                                     const CompileOptions& options) override {
+    return backend_.PredictMemory(graph, frozen, options);
+  }
+
+ private:
+  Backend& backend_;
+};
+
+// A power of two changes no bit of what is learned.
+TEST_F(TrainingRunTest, ABackendInHalfPrecisionGetsALossScaleAndLearnsTheSame) {
+  TrainingOptions options = Options();
+  options.patience = 0;
+  options.steps = 10;
+  const auto exact = Make(options, &store_);
+  exact->Start();
+  Finish(*exact);
+  EXPECT_EQ(exact->state().progress.loss_scale, 1.0);
+
+  HalfBackend half(world_.platform().backend);
+  Platform platform = world_.platform();
+  platform.backend = &half;
+  auto scaled =
+      TrainingRun::Create(platform, base_, {.options = options, .row_length = 32}, texts_, &store_);
+  ASSERT_OK(scaled);
+  (*scaled)->Start();
+  Finish(**scaled);
+  EXPECT_EQ((*scaled)->state().progress.loss_scale, 1024.0);
+  EXPECT_EQ(Parameters(**scaled), Parameters(*exact));
+}
+
 TEST_F(TrainingRunTest, InPrivateSaysWhatItGivesAwayAndResumesInTheSameBytes) {
   TrainingOptions options = Options();
   options.patience = 0;
