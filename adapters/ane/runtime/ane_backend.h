@@ -1,9 +1,9 @@
 // The Neural Engine as a Backend: compiles a graph to programs, keeps them loaded,
 // runs the rest on a host backend. Trainable parameters are inputs, so training
-// compiles nothing after the first run.
+// compiles nothing after its executables were made.
 //
 // Determinism: over the simulator, equal runs give equal bits.
-// Threads: as Backend says.
+// Threads: the backend and all its executables together, one at a time.
 
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "ane/compiler/compile.h"
 #include "ane/device/device.h"
 #include "compute/backend.h"
+#include "ports/parallel.h"
 
 namespace attune::ane {
 
@@ -22,9 +23,12 @@ struct AneBackendOptions {
   // further than `tolerance` (relative) off is an error.
   std::int64_t check_every = 0;
   double tolerance = 0.02;
+  std::int64_t max_programs = CompilerOptions{}.max_programs;
   std::int64_t cache_bytes = std::int64_t{2} << 30;  // Of weights, before programs are evicted.
   HeadPlacement head = HeadPlacement::kByCost;
   WeightStorage weights = WeightStorage::kElement;
+  // Writes and reads large surfaces; null: the calling thread does. Not owned.
+  Parallel* parallel = nullptr;
 };
 
 // What it did since it was made.

@@ -1,0 +1,93 @@
+#include "ane/runtime/ane_backend.h"
+
+#include <utility>
+
+#include "ane/compiler/emit.h"
+#include "ane/runtime/canary.h"
+#include "ane/runtime/hybrid_executable.h"
+#include "base/strings.h"
+
+namespace attune::ane {
+namespace {
+
+class Impl final : public AneBackend {
+ public:
+  Impl(Device& device, Backend& host, const AneBackendOptions& options) : host_(host) {
+    shared_ = std::make_shared<Shared>(Shared{
+        .device = device,
+        .host = host,
+        .parallel = options.parallel != nullptr ? *options.parallel : serial_,
+        .cache = ProgramCache(device, {options.max_programs, options.cache_bytes}),
+        .check_every = options.check_every,
+        .tolerance = options.tolerance,
+        .emit = Emit,
+    });
+    compiler_.target = device.target();
+    compiler_.element = device.element();
+    compiler_.max_programs = options.max_programs;
+    compiler_.head = options.head;
+    compiler_.weights = options.weights;
+  }
+
+  std::string_view name() const override { return shared_->device.name(); }
+  bool half_precision() const override { return shared_->device.element() == ElementType::kF16; }
+
+  Result<std::unique_ptr<Executable>> Compile(const Graph& graph, const FrozenParameters& frozen,
+                                              const CompileOptions& options) override {
+    ATTUNE_RETURN_IF_ERROR(Verify(graph));
+    ATTUNE_RETURN_IF_ERROR(CheckFrozen(graph, frozen));
+    Result<Plan> plan = ane::Compile(graph, frozen, compiler_);
+    if (IsForTheHost(plan)) return host_.Compile(graph, frozen, options);
+    if (!plan.ok()) return std::move(plan).status();
+    ATTUNE_ASSIGN_OR_RETURN(
+        auto executable,
+        HybridExecutable::Create(shared_, graph, *std::move(plan), frozen, options));
+    return std::unique_ptr<Executable>(std::move(executable));
+  }
+
+  Result<MemoryReport> PredictMemory(const Graph& graph, const FrozenParameters& frozen,
+                                     const CompileOptions& options) override {
+    ATTUNE_RETURN_IF_ERROR(Verify(graph));
+    ATTUNE_RETURN_IF_ERROR(CheckFrozen(graph, frozen));
+    Result<Plan> plan = ane::Compile(graph, frozen, compiler_);
+    if (IsForTheHost(plan)) return host_.PredictMemory(graph, frozen, options);
+    if (!plan.ok()) return std::move(plan).status();
+    return HybridExecutable::PredictMemory(*shared_, graph, *plan, frozen, options);
+  }
+
+  AneActivity activity() const override {
+    AneActivity activity;
+    activity.device = shared_->device.counters();
+    activity.cache_hits = shared_->cache.hits();
+    activity.evictions = shared_->cache.evictions();
+    activity.runs = shared_->runs;
+    activity.checks = shared_->checks;
+    activity.worst_difference = shared_->worst_difference;
+    return activity;
+  }
+
+ private:
+  // A graph of which nothing can run on the device runs all the same.
+  static bool IsForTheHost(const Result<Plan>& plan) {
+    return plan.ok() ? plan->programs.empty() : plan.status().code() == StatusCode::kUnsupported;
+  }
+
+  Backend& host_;
+  SerialParallel serial_;
+  CompilerOptions compiler_;
+  std::shared_ptr<Shared> shared_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<AneBackend>> MakeAneBackend(Device& device, Backend& host,
+                                                   const AneBackendOptions& options) {
+  auto backend = std::make_unique<Impl>(device, host, options);
+  const Status canary = RunCanary(*backend, host);
+  if (!canary.ok()) {
+    return Unavailable(StrCat(device.name(), ": the canary failed, ", canary.message()));
+  }
+  return std::unique_ptr<AneBackend>(std::move(backend));
+}
+
+}  // namespace attune::ane
