@@ -26,7 +26,7 @@ struct DeviceError {
 };
 
 enum class Remedy : std::uint8_t {
-  kNone,      // A defect, of the program or of ours.
+  kDefect,    // Of the program or of ours.
   kRetry,     // Transient: again after a pause.
   kEvict,     // Unload something, then again.
   kSplit,     // The program must be smaller.

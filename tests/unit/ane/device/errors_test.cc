@@ -43,7 +43,7 @@ TEST(Errors, ProgramsTooLargeAreSplit) {
 
 TEST(Errors, SurfaceMismatchIsADefectOnBothGenerations) {
   for (const DeviceError& error : {Error(Stage::kEvaluate, 8, 0x1d), Error(Stage::kEvaluate, 42)}) {
-    EXPECT_EQ(RemedyOf(error), Remedy::kNone);
+    EXPECT_EQ(RemedyOf(error), Remedy::kDefect);
     EXPECT_EQ(ToStatus(error).code(), StatusCode::kInternal);
   }
   // Yet while mapping the same status says that slots ran out.
@@ -53,7 +53,7 @@ TEST(Errors, SurfaceMismatchIsADefectOnBothGenerations) {
 TEST(Errors, CompilerRefusalNamesTheProgram) {
   const DeviceError error = {Stage::kCompile, kCompiler, 1, 0,
                              "_ANECompiler : ANECCompile() FAILED: err=(InvalidMILProgram)"};
-  EXPECT_EQ(RemedyOf(error), Remedy::kNone);
+  EXPECT_EQ(RemedyOf(error), Remedy::kDefect);
   EXPECT_EQ(ToStatus(error).code(), StatusCode::kInvalidArgument);
   // The same code of the general domain is about entitlements.
   EXPECT_EQ(RemedyOf(Error(Stage::kLoad, 1)), Remedy::kFallback);
