@@ -20,7 +20,7 @@ namespace attune::ane {
 struct Work {
   double matrix_flops = 0;        // Of convolutions and matrix products, 2 per MAC.
   double product_flops = 0;       // Of those, the ones of matmul.
-  double elementwise_flops = 0;   // Everything else, one per element and op.
+  double elementwise_flops = 0;   // Everything else, one per element and op; softmax is five.
   double weight_bytes = 0;        // Constants streamed in.
   double surface_bytes = 0;       // Inputs and outputs.
   double internal_bytes = 0;      // Intermediate results, written and read.

@@ -106,7 +106,7 @@ def layers(shape):
     else:
         surfaces = shape["evals"] * 2 * d * s * 2
     return Work(matrix=n * (passes * 2 * linear * s + attention), product=n * attention,
-                elementwise=n * passes * ((15 * d + 4 * h) * s + 5 * scores),
+                elementwise=n * passes * ((10 * d + 3 * h) * s + 7 * scores),
                 weights=n * passes * linear * 2, surfaces=surfaces,
                 internal=n * passes * ((10 * d + 5 * h) * s + 4 * scores) * 4,
                 live=max((d + 3 * h) * s, 2 * scores + 4 * d * s) * 2)
