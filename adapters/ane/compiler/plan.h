@@ -41,9 +41,8 @@ struct RunHost {
   std::vector<ValueId> outputs;
 };
 
-// Additive attention mask [1, keys, 1, queries-wide]: 0 where a query sees a key,
-// kMasked elsewhere, between sequences of a batch and in the padding too.
-// Surface element (c, w) is for key w of query c: [queries, keys] as [1, Q, 1, K].
+// Additive attention mask [1, queries, 1, keys], both padded: 0 where query c sees key
+// w, kMasked elsewhere, between sequences of a batch and in the padding too.
 inline constexpr float kMasked = -2.0e4f;
 struct MakeMask {
   SurfaceId surface = kNone;
@@ -96,6 +95,11 @@ struct Placement {
 };
 
 struct Plan {
+  // What runs: the caller's graph, with the same values, and more after them where
+  // forward values are computed again.
+  Graph graph;
+  std::int64_t recomputed = 0, recompute_candidates = 0;
+
   std::vector<SurfaceSpec> surfaces;
   // Storage: surfaces whose lives do not overlap within a run share a slot.
   std::vector<std::int32_t> slots;  // By surface.
