@@ -136,6 +136,7 @@ Result<std::shared_ptr<Framework>> Framework::Open(const PrivateDeviceOptions& o
   if (framework->runtime.Class("NSAutoreleasePool") == nullptr) {
     return Unavailable("the Foundation library is missing");
   }
+  const objc::Pool pool(framework->runtime);
   ATTUNE_ASSIGN_OR_RETURN(framework->target,
                           DetectTarget(framework->runtime, framework->libraries));
   ATTUNE_RETURN_IF_ERROR(CheckAll(framework->runtime, options.route));

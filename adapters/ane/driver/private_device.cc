@@ -27,6 +27,11 @@ Result<std::string> TemporaryDirectory(const Framework& framework) {
   return *path;
 }
 
+// Whether the compiler may have refused what it was told, with a reason or without.
+bool IsRefusal(const Status& status) {
+  return status.code() == StatusCode::kInvalidArgument || status.code() == StatusCode::kInternal;
+}
+
 class PrivateDevice final : public Device {
  public:
   PrivateDevice(std::shared_ptr<Framework> framework, const SurfaceLibrary& surfaces,
@@ -60,10 +65,7 @@ Result<std::unique_ptr<DeviceProgram>> PrivateDevice::Load(const ProgramImage& i
   const objc::Pool pool(framework_->runtime);
   const bool nil_first = framework_->quirks.weights_may_be_nil;
   auto program = LoadAs(image, nil_first ? NoWeights::kNil : NoWeights::kEmpty);
-  if (program.ok() || !image.weights.empty() ||
-      program.status().code() != StatusCode::kInvalidArgument) {
-    return program;
-  }
+  if (program.ok() || !image.weights.empty() || !IsRefusal(program.status())) return program;
   // Systems disagree on how a program says that it has no weights.
   auto otherwise = LoadAs(image, nil_first ? NoWeights::kEmpty : NoWeights::kNil);
   return otherwise.ok() ? std::move(otherwise) : std::move(program);

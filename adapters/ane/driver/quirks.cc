@@ -78,7 +78,6 @@ Result<Chip> ChipOfProcessor(std::string_view name) {
 }
 
 Result<Target> DetectTarget(const objc::Runtime& runtime, const Libraries& libraries) {
-  const objc::Pool pool(runtime);
   const objc::Id device = runtime.Class("_ANEDeviceInfo");
   if (runtime.Responds(device, "hasANE") && runtime.Send<objc::Bool>(device, "hasANE") == 0) {
     return Unavailable("this machine has no Neural Engine");

@@ -31,7 +31,7 @@ Quirks QuirksOf(const Target& target);
 //   kNotFound  none that is known
 Result<Chip> ChipOfProcessor(std::string_view name);
 
-// What the system says that it is.
+// What the system says that it is. REQUIRES: a pool.
 //
 //   kUnavailable  it has no Neural Engine
 //   kUnsupported  a chip or system that this driver does not know; named
