@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <span>
@@ -26,6 +27,7 @@ enum class Severity : std::uint8_t {
   kSilent,    // Wrong data, no error.
   kCrash,     // A daemon or the process dies.
   kSlow,      // Works, slowly.
+  kDoubtful,  // Works where it was tried, and nothing promises that it does elsewhere.
 };
 std::string_view SeverityName(Severity severity);
 
@@ -45,15 +47,19 @@ struct Subject {
   Target target;
 };
 
+class Reading;   // A program with its names resolved, ane/constraints/reading.h.
+class Findings;  // Takes violations of one constraint.
+
 struct Constraint {
   std::string_view id;  // "weights.sixteen": area, then what.
   Severity severity;
   std::string_view what;  // One sentence.
   std::string_view seen;  // On which chips and systems, and how sure.
   bool (*applies)(const Target& target);
-  void (*check)(const Subject& subject, std::vector<Violation>* found);
+  void (*check)(const Reading& reading, Findings* found);
 };
 
+// By area: spelling, functions, weights, shapes, ops, outputs.
 std::span<const Constraint> AllConstraints();
 const Constraint* FindConstraint(std::string_view id);
 

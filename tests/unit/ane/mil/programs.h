@@ -128,4 +128,51 @@ inline std::string BankProgram() {
   return text + "}\n";
 }
 
+// A norm, merged q/k/v, masked attention of four heads, and taps in one output, as
+// trainers without recompilation write it.
+inline std::string AttentionProgram() {
+  return std::string(kHead) + "func main<ios18>(tensor<fp16, [1,64,1,64]> x) {" +
+         std::string(kConvParameters) + Weight("Wqkv", "tensor<fp16, [192,64,1,1]>", 64) +
+         Weight("Wo", "tensor<fp16, [64,64,1,1]>", 64 + 64 + 192 * 64 * 2) +
+         Weight("mask", "tensor<fp16, [1,1,64,64]>", 64 + 64 + 192 * 64 * 2 + 64 + 64 * 64 * 2) +
+         R"(
+        tensor<fp16, [1,64,1,64]> sq = mul(x=x,y=x)[name=string("sq")];
+        tensor<int32, [1]> ax = const()[name=string("ax"), val=tensor<int32, [1]>([1])];
+        bool kd = const()[name=string("kd"), val=bool(true)];
+        tensor<fp16, [1,1,1,64]> ss = reduce_sum(x=sq,axes=ax,keep_dims=kd)[name=string("ss")];
+        fp16 inv = const()[name=string("inv"), val=fp16(0x1p-6)];
+        tensor<fp16, [1,1,1,64]> ms = mul(x=ss,y=inv)[name=string("ms")];
+        fp16 eps = const()[name=string("eps"), val=fp16(0.00001)];
+        tensor<fp16, [1,1,1,64]> me = add(x=ms,y=eps)[name=string("me")];
+        fp16 nh = const()[name=string("nh"), val=fp16(-0.5)];
+        tensor<fp16, [1,1,1,64]> rs = pow(x=me,y=nh)[name=string("rs")];
+        tensor<fp16, [1,64,1,64]> xn = mul(x=x,y=rs)[name=string("xn")];
+        tensor<fp16, [1,192,1,64]> qkv = conv(dilations=dl,groups=gr,pad=pd,pad_type=pt,strides=st,weight=Wqkv,x=xn)[name=string("qkv")];
+        tensor<int32, [4]> hs = const()[name=string("hs"), val=tensor<int32, [4]>([1,12,16,64])];
+        tensor<fp16, [1,12,16,64]> heads = reshape(shape=hs,x=qkv)[name=string("heads")];
+        tensor<int32, [4]> size = const()[name=string("size"), val=tensor<int32, [4]>([1,4,16,64])];
+        tensor<int32, [4]> bq = const()[name=string("bq"), val=tensor<int32, [4]>([0,0,0,0])];
+        tensor<int32, [4]> bk = const()[name=string("bk"), val=tensor<int32, [4]>([0,4,0,0])];
+        tensor<int32, [4]> bv = const()[name=string("bv"), val=tensor<int32, [4]>([0,8,0,0])];
+        tensor<fp16, [1,4,16,64]> q = slice_by_size(x=heads,begin=bq,size=size)[name=string("q")];
+        tensor<fp16, [1,4,16,64]> k = slice_by_size(x=heads,begin=bk,size=size)[name=string("k")];
+        tensor<fp16, [1,4,16,64]> v = slice_by_size(x=heads,begin=bv,size=size)[name=string("v")];
+        bool bT = const()[name=string("bT"), val=bool(true)];
+        bool bF = const()[name=string("bF"), val=bool(false)];
+        tensor<fp16, [1,4,64,64]> sc = matmul(transpose_x=bT,transpose_y=bF,x=q,y=k)[name=string("sc")];
+        fp16 quarter = const()[name=string("quarter"), val=fp16(0x1p-2)];
+        tensor<fp16, [1,4,64,64]> scs = mul(x=sc,y=quarter)[name=string("scs")];
+        tensor<fp16, [1,4,64,64]> scm = add(x=scs,y=mask)[name=string("scm")];
+        int32 last = const()[name=string("last"), val=int32(-1)];
+        tensor<fp16, [1,4,64,64]> p = softmax(axis=last,x=scm)[name=string("p")];
+        tensor<fp16, [1,4,16,64]> ctx = matmul(transpose_x=bF,transpose_y=bT,x=v,y=p)[name=string("ctx")];
+        tensor<int32, [4]> fs = const()[name=string("fs"), val=tensor<int32, [4]>([1,64,1,64])];
+        tensor<fp16, [1,64,1,64]> flat = reshape(shape=fs,x=ctx)[name=string("flat")];
+        tensor<fp16, [1,64,1,64]> o = conv(dilations=dl,groups=gr,pad=pd,pad_type=pt,strides=st,weight=Wo,x=flat)[name=string("o")];
+        int32 one = const()[name=string("one"), val=int32(1)];
+        tensor<fp16, [1,320,1,64]> out = concat(axis=one,interleave=bF,values=(o,qkv,flat))[name=string("out")];
+    } -> (out);
+})";
+}
+
 }  // namespace attune::ane::mil
