@@ -21,15 +21,11 @@
 
 namespace attune::ane {
 
-// Values of a tensor in row-major order, held as f32; under half-precision numerics
-// every one is an fp16 number (integers and booleans likewise exact).
-struct SimTensor {
-  mil::Type type;
-  std::vector<float> data;
-};
-
 class Executor {
  public:
+  // Of constants and of all intermediate results together, before they share memory.
+  static constexpr std::int64_t kMemoryBytes = std::int64_t{16} << 30;
+
   virtual ~Executor() = default;
 
   // Prepares a function: resolves names, shapes and ops, reads constants.
@@ -37,10 +33,14 @@ class Executor {
   //   kInvalidArgument  line and column; an op, argument, type or shape that is wrong
   //   kUnsupported      an op of the dialect that is not simulated; named
   //   kDataLoss         a weight record that does not hold what the text says
+  //   kResourceExhausted  more than `memory_bytes` would be needed
+  //
+  // `parallel` must outlive the executor; the others are only read here.
   static Result<std::unique_ptr<Executor>> Create(const mil::Program& program,
                                                   std::string_view function,
                                                   const WeightFiles& weights,
-                                                  const Numerics& numerics, Parallel* parallel);
+                                                  const Numerics& numerics, Parallel* parallel,
+                                                  std::int64_t memory_bytes = kMemoryBytes);
 
   // Parameters and results in the order of the text.
   virtual const std::vector<mil::Output>& parameters() const = 0;

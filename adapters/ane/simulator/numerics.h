@@ -17,9 +17,11 @@ struct Numerics {
   // --- Multiply-accumulate: convolution and matrix products ---
 
   bool round_products = false;  // Each product to fp16 before it is added.
+  bool round_tiles = false;     // Sums of four products too, pair by pair.
   float smallest_product = 0;   // Products below are lost.
   float saturation = 32768;     // Results at or above become `saturated`.
   float saturated = 0;          // Infinity, or 0 on some chips; signed.
+                                // Partial sums saturate likewise.
 
   // --- Elementwise, reductions, activations ---
 
@@ -27,6 +29,10 @@ struct Numerics {
   bool reduce_ties_up = false;    // Ties of that accumulation away from even.
   bool table_activations = true;  // sigmoid, tanh, gelu, silu: 33-knot tables.
   bool nan_to_infinity = true;    // NaN operands become +inf; inf-inf, 0*inf are 0.
+
+  // --- Attention ---
+
+  bool mask_ignored = true;  // The op's attn_mask has no effect on this path.
 
   // --- Layout ---
 

@@ -1,0 +1,130 @@
+#include "ane/simulator/ops/product.h"
+
+#include <algorithm>
+
+namespace attune::ane {
+
+MacRules MacRulesOf(const Numerics& numerics) {
+  return {.half = numerics.half,
+          .round_products = numerics.round_products,
+          .round_tiles = numerics.round_tiles,
+          .smallest_product = numerics.smallest_product,
+          .saturation = numerics.saturation,
+          .saturated = numerics.saturated};
+}
+
+namespace {
+
+using PackFunction = void (*)(const Strided&, std::int64_t, std::int64_t, std::int64_t,
+                              std::int64_t, float*);
+
+// One side, ready to run.
+struct Packing {
+  PackFunction pack = nullptr;
+  std::int64_t extent = 0, k = 0;  // m or n, and k.
+  std::int64_t panels = 0;
+  std::int64_t size = 0;  // Packed elements of one matrix.
+  std::vector<std::int64_t> offsets;
+  Strided shape;
+  Place source;
+  bool done = false;       // Packed beforehand, at `source`.
+  std::int64_t begin = 0;  // In scratch.
+
+  std::int64_t elements() const { return size * static_cast<std::int64_t>(offsets.size()); }
+
+  const float* At(const Lane& lane, std::int64_t matrix) const {
+    return (done ? lane.At(source) : lane.scratch + begin) + matrix * size;
+  }
+
+  // The share of one worker.
+  void Run(const float* from, float* to, const WorkRange& range) const {
+    for (std::int64_t at = range.begin; at < range.end;) {
+      const std::int64_t matrix = at / panels;
+      const std::int64_t panel = at % panels;
+      const std::int64_t count = std::min(panels - panel, range.end - at);
+      Strided strided = shape;
+      strided.data = from + offsets[static_cast<std::size_t>(matrix)];
+      pack(strided, extent, k, panel, panel + count, to + matrix * size);
+      at += count;
+    }
+  }
+
+  std::int64_t all() const { return panels * static_cast<std::int64_t>(offsets.size()); }
+};
+
+Result<Packing> Prepare(Call& call, const ProductSide& side, Packing packing) {
+  packing.offsets = side.offsets;
+  packing.shape = {nullptr, side.row_stride, side.column_stride};
+  if (side.value.constant == nullptr) {
+    packing.source = call.At(side.value);
+    return packing;
+  }
+  ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(packing.elements()));
+  AlignedFloats packed(packing.elements());
+  packing.Run(side.value.constant->numbers.data(), packed.data(), {0, packing.all()});
+  ATTUNE_ASSIGN_OR_RETURN(packing.source, call.builder().AddPacked(std::move(packed)));
+  packing.done = true;
+  return packing;
+}
+
+}  // namespace
+
+Status EmitProduct(Call& call, const ProductPlan& plan, const ProductSide& left,
+                   const ProductSide& right, const Value& z) {
+  Packing lp;
+  lp.pack = PackLeft;
+  lp.extent = plan.m;
+  lp.k = plan.k;
+  lp.panels = LeftPanels(plan.m);
+  lp.size = PackedLeft(plan.m, plan.k);
+  Packing rp;
+  rp.pack = PackRight;
+  rp.extent = plan.n;
+  rp.k = plan.k;
+  rp.panels = RightPanels(plan.n);
+  rp.size = PackedRight(plan.n, plan.k);
+  ATTUNE_ASSIGN_OR_RETURN(lp, Prepare(call, left, std::move(lp)));
+  ATTUNE_ASSIGN_OR_RETURN(rp, Prepare(call, right, std::move(rp)));
+  Effect effect;
+  effect.writes = {z};
+  for (const auto& [side, packing] : {std::pair(&left, &lp), std::pair(&right, &rp)}) {
+    if (!packing->done) effect.reads.push_back(side->value);
+  }
+  if (!lp.done) effect.scratch += lp.elements();
+  rp.begin = effect.scratch;
+  if (!rp.done) effect.scratch += rp.elements();
+  effect.matrix_flops = 2.0 * static_cast<double>(plan.m) * static_cast<double>(plan.n) *
+                        static_cast<double>(plan.k) * static_cast<double>(plan.pairs.size());
+  ProductArgs args;
+  args.m = plan.m;
+  args.n = plan.n;
+  args.k = plan.k;
+  args.c_stride = plan.result_stride;
+  args.rules = MacRulesOf(call.numerics());
+  const Place pz = z.place;
+  call.Emit(effect, [args, lp = std::move(lp), rp = std::move(rp), pairs = plan.pairs,
+                     pz](const Lane& lane) {
+    for (const Packing* packing : {&lp, &rp}) {
+      if (packing->done) continue;
+      packing->Run(lane.At(packing->source), lane.scratch + packing->begin,
+                   lane.Range(packing->all()));
+    }
+    if (!lp.done || !rp.done) lane.Barrier();
+    const std::int64_t tiles = lp.panels * rp.panels;
+    const WorkRange range = lane.Range(tiles * static_cast<std::int64_t>(pairs.size()));
+    for (std::int64_t at = range.begin; at < range.end;) {
+      const ProductPair& pair = pairs[static_cast<std::size_t>(at / tiles)];
+      const std::int64_t tile = at % tiles;
+      const std::int64_t count = std::min(tiles - tile, range.end - at);
+      ProductArgs product = args;
+      product.left = lp.At(lane, pair.left);
+      product.right = rp.At(lane, pair.right);
+      product.c = lane.At(pz) + pair.result;
+      MultiplyTiles(product, tile, tile + count);
+      at += count;
+    }
+  });
+  return OkStatus();
+}
+
+}  // namespace attune::ane
