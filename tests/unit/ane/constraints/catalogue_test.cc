@@ -1,6 +1,5 @@
+#include <algorithm>
 #include <fstream>
-#include <iterator>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -17,7 +16,9 @@ namespace attune::ane {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::IsEmpty;
+using ::testing::StartsWith;
 
 std::vector<Case> AllCases() {
   std::vector<Case> all;
@@ -125,6 +126,48 @@ TEST(ConstraintCatalogue, TakesFilesOfEqualContentForOne) {
   EXPECT_THAT(Broken(one->broken, one->target, &files), IsEmpty());
   second.Set<std::uint8_t>(200, 0x22);
   EXPECT_THAT(Broken(one->broken, one->target, &files), ElementsAre("weights.one_file"));
+}
+
+// "all", "m1, m2", "macOS 26 on".
+std::string WhereOf(const Constraint& constraint) {
+  std::string chips, systems;
+  for (const Chip chip : AllChips()) {
+    if (!constraint.applies({chip, 15}) && !constraint.applies({chip, 27})) continue;
+    chips += (chips.empty() ? "" : ", ") + std::string(ChipName(chip));
+  }
+  for (const int os : {15, 26, 27}) {
+    if (!constraint.applies({Chip::kM1, os}) || constraint.applies({Chip::kM1, os - 1})) continue;
+    systems = "macOS " + std::to_string(os);
+  }
+  const bool all_chips = std::count(chips.begin(), chips.end(), ',') + 1 == kChips;
+  if (!all_chips) return chips;
+  if (constraint.applies({Chip::kM1, 15}) && constraint.applies({Chip::kM1, 27})) return "all";
+  return constraint.applies({Chip::kM1, 27}) ? systems + " on" : "macOS 15";
+}
+
+// The row of docs/ane-constraints.md on a rule, but for symptom and remedy.
+std::string RowOf(const Constraint& constraint) {
+  return "| `" + std::string(constraint.id) + "` | " +
+         std::string(SeverityName(constraint.severity)) + " | " + WhereOf(constraint) + " | " +
+         std::string(constraint.what) + " |";
+}
+
+TEST(ConstraintCatalogue, IsWhatTheDocumentLists) {
+  std::ifstream in(ATTUNE_SOURCE_DIR "/docs/ane-constraints.md");
+  std::set<std::string> documented, expected;
+  for (std::string line; std::getline(in, line);) {
+    const std::size_t end = line.find("` |");
+    if (line.rfind("| `", 0) != 0 || end == std::string::npos) continue;
+    const std::string id = line.substr(3, end - 3);
+    if (id.find('.') == std::string::npos) continue;
+    EXPECT_TRUE(documented.insert(id).second) << id << " twice";
+    const Constraint* constraint = FindConstraint(id);
+    if (constraint == nullptr) continue;
+    EXPECT_THAT(line, StartsWith(RowOf(*constraint)));
+    EXPECT_THAT(line, EndsWith("| " + std::string(constraint->seen) + " |"));
+  }
+  for (const Constraint& constraint : AllConstraints()) expected.emplace(constraint.id);
+  EXPECT_EQ(documented, expected);
 }
 
 TEST(ConstraintCatalogue, OrdersFindingsByTheText) {
