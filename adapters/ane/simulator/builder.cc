@@ -48,6 +48,7 @@ Status Builder::AddParameter(const mil::Output& parameter, mil::Position at) {
         StrCat(Where(at), "parameter \"", parameter.name, "\""));
   }
   value->type = parameter.type;
+  value->is_parameter = true;
   Buffer& buffer = buffers_.back();
   buffer.kind = Buffer::Kind::kParameter;
   work_.surface_bytes += BytesOf(*value);

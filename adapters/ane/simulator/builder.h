@@ -33,6 +33,7 @@ struct Value {
   mil::Type type;
   Place place;                               // Unset of constants: Builder::PlaceOf().
   std::shared_ptr<const Constant> constant;  // Where it is known beforehand.
+  bool is_parameter = false;                 // As it came in, not a view of it.
 };
 
 struct Buffer {

@@ -136,6 +136,7 @@ Result<Value> Call::New(mil::DataType dtype, const Dims& dims) {
 Value Call::View(const Value& value, const Dims& dims, std::int64_t offset) {
   Value view = value;
   view.type = TensorType(value.type.dtype, dims);
+  view.is_parameter = false;
   const bool whole = offset == 0 && ElementsOf(dims) == ElementsOf(value.type.dims);
   if (!whole || value.constant == nullptr) {
     view.place = builder_.PlaceOf(value);

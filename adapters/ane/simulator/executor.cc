@@ -8,6 +8,23 @@
 #include "base/strings.h"
 
 namespace attune::ane {
+
+class Workspace {
+ public:
+  // Only while nothing runs.
+  void Grow(std::int64_t arena, std::int64_t scratch) {
+    if (arena > arena_.size()) arena_ = AlignedFloats(arena);
+    if (scratch > scratch_.size()) scratch_ = AlignedFloats(scratch);
+  }
+  float* arena() const { return arena_.data(); }
+  float* scratch() const { return scratch_.data(); }
+
+ private:
+  AlignedFloats arena_, scratch_;
+};
+
+std::shared_ptr<Workspace> MakeWorkspace() { return std::make_shared<Workspace>(); }
+
 namespace {
 
 // A parameter or a result, and where its values are.
@@ -19,7 +36,8 @@ struct Port {
 
 class BuiltExecutor final : public Executor {
  public:
-  explicit BuiltExecutor(Parallel* parallel) : parallel_(*parallel) {}
+  BuiltExecutor(Parallel* parallel, std::shared_ptr<Workspace> workspace)
+      : parallel_(*parallel), workspace_(std::move(workspace)) {}
 
   Status Build(const mil::Function& function, Builder* builder);
 
@@ -31,18 +49,19 @@ class BuiltExecutor final : public Executor {
              std::span<const std::span<float>> outputs) override;
 
  private:
+  void PointAtBuffers();
   Status CheckSizes(std::span<const std::span<const float>> inputs,
                     std::span<const std::span<float>> outputs) const;
   void RunLane(int worker, std::span<const std::span<const float>> inputs,
                std::span<const std::span<float>> outputs) const;
 
   Parallel& parallel_;
+  std::shared_ptr<Workspace> workspace_;
   std::vector<mil::Output> parameters_, results_;
   std::vector<Port> in_, out_;
   std::vector<Buffer> buffers_;  // Own the constants.
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<float*> pointers_;  // By buffer.
-  AlignedFloats arena_, scratch_;
   Work work_;
 };
 
@@ -65,21 +84,27 @@ Status BuiltExecutor::Build(const mil::Function& function, Builder* builder) {
     out_.push_back(PortOf(value, builder->numerics()));
     results_.push_back({value.type, name});
   }
-  arena_ = AlignedFloats(builder->PlaceBuffers());
-  scratch_ = AlignedFloats(builder->scratch());
+  workspace_->Grow(builder->PlaceBuffers(), builder->scratch());
   buffers_ = std::move(builder->buffers());
   steps_ = std::move(builder->steps());
   work_ = builder->work();
-  for (const Buffer& buffer : buffers_) {
+  pointers_.resize(buffers_.size());
+  return OkStatus();
+}
+
+// The workspace may have moved since the last run.
+void BuiltExecutor::PointAtBuffers() {
+  for (std::size_t i = 0; i < buffers_.size(); ++i) {
+    const Buffer& buffer = buffers_[i];
     if (buffer.constant != nullptr) {
-      // Never written: a result is another buffer.
-      pointers_.push_back(const_cast<float*>(buffer.constant->numbers.data()));
+      // Never written: results are buffers of their own.
+      pointers_[i] = const_cast<float*>(buffer.constant->numbers.data());
+    } else if (buffer.packed.size() > 0) {
+      pointers_[i] = buffer.packed.data();
     } else {
-      pointers_.push_back(buffer.packed.size() > 0 ? buffer.packed.data()
-                                                   : arena_.data() + buffer.offset);
+      pointers_[i] = workspace_->arena() + buffer.offset;
     }
   }
-  return OkStatus();
 }
 
 Status BuiltExecutor::CheckSizes(std::span<const std::span<const float>> inputs,
@@ -104,6 +129,7 @@ Status BuiltExecutor::CheckSizes(std::span<const std::span<const float>> inputs,
 Status BuiltExecutor::Run(std::span<const std::span<const float>> inputs,
                           std::span<const std::span<float>> outputs) {
   ATTUNE_RETURN_IF_ERROR(CheckSizes(inputs, outputs));
+  PointAtBuffers();
   parallel_.Run([&](int worker) { RunLane(worker, inputs, outputs); });
   return OkStatus();
 }
@@ -114,7 +140,7 @@ void BuiltExecutor::RunLane(int worker, std::span<const std::span<const float>> 
                      .count = parallel_.workers(),
                      .parallel = &parallel_,
                      .buffers = pointers_,
-                     .scratch = scratch_.data()};
+                     .scratch = workspace_->scratch()};
   for (std::size_t i = 0; i < in_.size(); ++i) {
     const WorkRange range = lane.Range(in_[i].elements, 64);
     EnterRow(in_[i].rounding, inputs[i].data() + range.begin, lane.At(in_[i].place) + range.begin,
@@ -146,13 +172,14 @@ Result<std::unique_ptr<Executor>> Executor::Create(const mil::Program& program,
                                                    std::string_view function,
                                                    const WeightFiles& weights,
                                                    const Numerics& numerics, Parallel* parallel,
-                                                   std::int64_t memory_bytes) {
+                                                   const ExecutorOptions& options) {
   const mil::Function* found = FindFunction(program, function);
   if (found == nullptr) {
     return InvalidArgument(StrCat("the program has no function \"", function, "\""));
   }
-  auto executor = std::make_unique<BuiltExecutor>(parallel);
-  Builder builder(weights, numerics, memory_bytes);
+  auto executor = std::make_unique<BuiltExecutor>(
+      parallel, options.workspace != nullptr ? options.workspace : MakeWorkspace());
+  Builder builder(weights, numerics, options.memory_bytes);
   ATTUNE_RETURN_IF_ERROR(executor->Build(*found, &builder));
   return std::unique_ptr<Executor>(std::move(executor));
 }

@@ -31,6 +31,8 @@ struct MachineOptions {
   std::int64_t window_bytes = std::int64_t{4} << 30;  // Weights mapped at once.
   // Compiles after which the in-memory wrapper of old systems fails; 0: never.
   std::int64_t wrapper_compiles = 0;
+  // What the simulation itself may take for constants and results of one function.
+  std::int64_t memory_bytes = std::int64_t{16} << 30;
 };
 
 // What goes wrong on purpose, once each, at the n-th call from now (0: the next).
@@ -57,7 +59,8 @@ class Machine {
   const MachineOptions& options() const { return options_; }
 
   // The compiler: validates text and weights against the constraints that make a
-  // compilation fail. On success the program is kept under `identity`.
+  // compilation fail. On success the program is kept under `identity`; what breaks a
+  // constraint that shows later makes loading or evaluating fail, or corrupts.
   std::optional<DeviceError> Compile(const std::string& identity, std::string_view mil,
                                      const std::map<std::string, std::vector<std::byte>>& weights);
   bool IsCompiled(const std::string& identity) const;
@@ -76,6 +79,10 @@ class Machine {
                                       std::span<const std::span<std::byte>> outputs);
 
   void Inject(Fault fault);
+
+  // Time passes with nothing to do. Compiling, loading and evaluating take what the
+  // cost model says, by the same clock.
+  void Idle(double seconds);
 
   // Programs, compiles, loads, unloads, evaluations and the predicted times; the
   // surfaces are the front's business.

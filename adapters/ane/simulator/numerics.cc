@@ -87,6 +87,8 @@ Numerics ExactNumerics() {
   n.table_activations = false;
   n.nan_to_infinity = false;
   n.mask_ignored = false;
+  n.attention_length = n.attention_most = 0;
+  n.weight_input_ignored = false;
   return n;
 }
 

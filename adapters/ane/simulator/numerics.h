@@ -33,12 +33,19 @@ struct Numerics {
   // --- Attention ---
 
   bool mask_ignored = true;  // The op's attn_mask has no effect on this path.
+  // With so many queries and keys, or more than the second of either, the op's result
+  // is wrong: every key weighs the same. 0: never.
+  std::int64_t attention_length = 512, attention_most = 2048;
+
+  // --- Convolution ---
+
+  bool weight_input_ignored = true;  // A parameter as the weight counts as zeros.
 
   // --- Layout ---
 
   // Slices of the width axis that begin above 0 clamp values to +-this; 0: exact.
   float width_slice_clamp = 0;
-  // Results narrower than this read as zeros; 0: none do.
+  // Where an input or output is narrower than this, all results are zero; 0: never.
   std::int64_t zero_below_width = 0;
 };
 

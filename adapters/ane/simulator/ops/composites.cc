@@ -1,5 +1,6 @@
 // Ops of several steps: attention and layer normalization.
 
+#include <algorithm>
 #include <cmath>
 
 #include "ane/simulator/call.h"
@@ -31,6 +32,14 @@ Result<Value> Masked(Call& call, const Value& scores, const Value& mask) {
   return EmitBinary(call, BinaryOp::kAdd, scores, added, dtype);
 }
 
+bool IsTooLong(const Numerics& numerics, const Value& query, const Value& key) {
+  if (numerics.attention_length == 0) return false;
+  const std::size_t tokens = query.type.dims.size() - 2;
+  const std::int64_t queries = query.type.dims[tokens], keys = key.type.dims[tokens];
+  return std::min(queries, keys) >= numerics.attention_length ||
+         std::max(queries, keys) > numerics.attention_most;
+}
+
 // softmax(query key^T / sqrt(width) + mask) value
 Status BuildAttention(Call& call) {
   ATTUNE_ASSIGN_OR_RETURN(const Value query, call.Tensor("query"));
@@ -50,6 +59,10 @@ Status BuildAttention(Call& call) {
     if (!call.numerics().mask_ignored) {
       ATTUNE_ASSIGN_OR_RETURN(scores, Masked(call, scores, mask));
     }
+  }
+  if (IsTooLong(call.numerics(), query, key)) {
+    ATTUNE_ASSIGN_OR_RETURN(scores, EmitBinary(call, BinaryOp::kMul, scores,
+                                               Scalar(query.type.dtype, 0), query.type.dtype));
   }
   ATTUNE_ASSIGN_OR_RETURN(const Value weights,
                           EmitSoftmax(call, scores, static_cast<std::int64_t>(rank) - 1));

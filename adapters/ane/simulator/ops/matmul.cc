@@ -241,12 +241,18 @@ Result<Value> EmitPatches(Call& call, const Value& x, const ConvShape& shape) {
 
 Status BuildConv(Call& call) {
   ATTUNE_ASSIGN_OR_RETURN(const Value x, call.Tensor("x"));
-  ATTUNE_ASSIGN_OR_RETURN(const Value weight, call.Tensor("weight"));
+  ATTUNE_ASSIGN_OR_RETURN(Value weight, call.Tensor("weight"));
   if (x.type.dtype != weight.type.dtype || !mil::IsReal(x.type.dtype)) {
     return call.Fail(
         StrCat("x is ", mil::ToString(x.type), ", weight ", mil::ToString(weight.type)));
   }
   ATTUNE_ASSIGN_OR_RETURN(const ConvShape shape, ShapeOf(call, x, weight));
+  if (weight.is_parameter && call.numerics().weight_input_ignored) {
+    ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(*ElementsOf(weight.type.dims)));
+    weight.constant = std::make_shared<const Constant>(Constant{
+        .numbers = std::vector<float>(static_cast<std::size_t>(*ElementsOf(weight.type.dims))),
+        .text = ""});
+  }
   ATTUNE_ASSIGN_OR_RETURN(const Value z, call.New(x.type.dtype, shape.dims));
   Value source = x;
   if (!shape.patch.plain()) {

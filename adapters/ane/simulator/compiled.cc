@@ -1,0 +1,124 @@
+#include "ane/simulator/compiled.h"
+
+#include <algorithm>
+
+#include "ane/mil/parse.h"
+#include "ane/simulator/builder.h"
+#include "ane/simulator/refusals.h"
+#include "base/strings.h"
+
+namespace attune::ane {
+namespace {
+
+// From here on the system checks the hash of every weight file of a program.
+constexpr int kHashesCheckedFrom = 27;
+
+std::string Reason(const Violation& violation) {
+  return StrCat(violation.rule, ": line ", violation.at.line, ", column ", violation.at.column,
+                ": ", violation.message);
+}
+
+// The first violation that ends the compilation; keeps those that end something later.
+std::optional<DeviceError> Judge(const std::vector<Violation>& violations,
+                                 CompiledProgram* program) {
+  for (const Violation& violation : violations) {
+    switch (violation.severity) {
+      case Severity::kCompile:
+        return CompilerRefuses(Reason(violation));
+      case Severity::kCrash:
+        return CompilerDies(Reason(violation));
+      case Severity::kLoad:
+        program->refused_on_load = Reason(violation);
+        break;
+      case Severity::kEvaluate:
+        program->refused_on_evaluation = Reason(violation);
+        break;
+      default:  // What corrupts does so by itself when it runs.
+        break;
+    }
+  }
+  return std::nullopt;
+}
+
+// Silent corruptions that concern inputs and results as a whole.
+void FindCorruptions(const mil::Function& function, const Numerics& numerics,
+                     Procedure* procedure) {
+  if (!numerics.half) return;
+  for (const auto* layouts :
+       {&procedure->order.symbols.inputs, &procedure->order.symbols.outputs}) {
+    for (const SymbolLayout& layout : *layouts) {
+      if (layout.width < numerics.zero_below_width) procedure->reads_zero = true;
+    }
+  }
+  for (const mil::Statement& statement : function.body) {
+    if (function.returns.size() == 1 && statement.op == "identity" &&
+        statement.outputs[0].name == function.returns[0]) {
+      procedure->reads_nan = true;
+    }
+  }
+}
+
+Result<Procedure> BuildProcedure(const mil::Program& program, const mil::Function& function,
+                                 const WeightFiles& weights, const Numerics& numerics,
+                                 const MachineOptions& options,
+                                 const std::shared_ptr<Workspace>& workspace, Parallel* parallel) {
+  Procedure procedure;
+  const ExecutorOptions executor_options = {.memory_bytes = options.memory_bytes,
+                                            .workspace = workspace};
+  ATTUNE_ASSIGN_OR_RETURN(
+      procedure.executor,
+      Executor::Create(program, function.name, weights, numerics, parallel, executor_options));
+  const Executor& executor = *procedure.executor;
+  ATTUNE_ASSIGN_OR_RETURN(procedure.order,
+                          OrderOf(executor.parameters(), executor.results(), options.target));
+  for (const mil::Output& parameter : executor.parameters()) {
+    procedure.inputs.emplace_back(static_cast<std::size_t>(*ElementsOf(parameter.type.dims)));
+  }
+  for (const mil::Output& result : executor.results()) {
+    procedure.outputs.emplace_back(static_cast<std::size_t>(*ElementsOf(result.type.dims)));
+  }
+  FindCorruptions(function, numerics, &procedure);
+  return procedure;
+}
+
+}  // namespace
+
+std::shared_ptr<CompiledProgram> CompileProgram(std::string_view mil, const WeightBytes& weights,
+                                                const MachineOptions& options,
+                                                const std::shared_ptr<Workspace>& workspace,
+                                                Parallel* parallel, DeviceError* error) {
+  Result<mil::Program> program = mil::Parse(mil);
+  if (!program.ok()) {
+    *error = CompilerRefuses(program.status().message());
+    return nullptr;
+  }
+  if (options.target.os >= kHashesCheckedFrom && weights.size() > 1) {
+    *error = HashesDiffer(static_cast<int>(weights.size()));
+    return nullptr;
+  }
+  auto compiled = std::make_shared<CompiledProgram>();
+  WeightFiles files;
+  for (const auto& [path, bytes] : weights) {
+    files.emplace(path, std::span<const std::byte>(bytes));
+    compiled->weight_bytes += static_cast<std::int64_t>(bytes.size());
+  }
+  const std::vector<Violation> violations = Validate({*program, &files, options.target});
+  if (const auto refused = Judge(violations, compiled.get())) {
+    *error = *refused;
+    return nullptr;
+  }
+  const Numerics numerics = options.exact ? ExactNumerics() : NumericsOf(options.target.chip);
+  for (const mil::Function& function : program->functions) {
+    Result<Procedure> procedure =
+        BuildProcedure(*program, function, files, numerics, options, workspace, parallel);
+    if (!procedure.ok()) {
+      *error = CompilerRefuses(procedure.status().message());
+      return nullptr;
+    }
+    compiled->work += procedure->executor->work();
+    compiled->procedures.push_back(*std::move(procedure));
+  }
+  return compiled;
+}
+
+}  // namespace attune::ane
