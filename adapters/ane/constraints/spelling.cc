@@ -14,7 +14,9 @@ namespace {
 using mil::DataType;
 
 void CheckOpset(const Reading& reading, Findings* found) {
-  static const std::set<std::string_view> kKnown = {"ios15", "ios16", "ios17", "ios18"};
+  // Each has two names.
+  static const std::set<std::string_view> kKnown = {"ios15",   "ios16",   "ios17",   "ios18",
+                                                    "CoreML5", "CoreML6", "CoreML7", "CoreML8"};
   for (const FunctionReading& function : reading.functions()) {
     if (kKnown.contains(function.function().opset)) continue;
     found->Add(function.function().at, StrCat("opset ", Shown(function.function().opset),
@@ -75,7 +77,8 @@ bool IsPacked(DataType dtype) {
 void CheckPacked(const Reading& reading, Findings* found) {
   for (const FunctionReading& function : reading.functions()) {
     for (const mil::Output& parameter : function.function().parameters) {
-      if (!IsPacked(parameter.type.dtype)) continue;
+      // Buffers of int4 are inputs of a program that the system itself ships.
+      if (!IsPacked(parameter.type.dtype) || parameter.type.is_buffer) continue;
       found->Add(function.function().at,
                  StrCat("input ", Shown(parameter.name), " is ", mil::ToString(parameter.type),
                         "; use int8 or fp16"));

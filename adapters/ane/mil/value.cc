@@ -110,6 +110,7 @@ class ElementReader {
 
  private:
   Status ReadList(int depth);
+  Status ReadTyped(int depth);
   Status ReadNumberOf(const Scalar& scalar);
   bool WantsText() const {
     return dtype_ ? *dtype_ == DataType::kString : in_->token().kind == TokenKind::kText;
@@ -135,8 +136,24 @@ Status ElementReader::ReadList(int depth) {
   return in_->Advance();
 }
 
+// fp16(1), as some writers repeat the type of each element of a list.
+Status ElementReader::ReadTyped(int depth) {
+  const Token type = in_->token();
+  ATTUNE_RETURN_IF_ERROR(in_->Advance());
+  ATTUNE_RETURN_IF_ERROR(in_->Expect('('));
+  if (dtype_ && ParseDataType(type.spelling) != dtype_) {
+    return ErrorAt(type.at, StrCat(Describe(type), " among elements of ", DataTypeName(*dtype_)));
+  }
+  if (depth == kMaxNesting || in_->token().Is('[')) return in_->Unexpected("one element");
+  ATTUNE_RETURN_IF_ERROR(Read(depth + 1));
+  return in_->Expect(')');
+}
+
 Status ElementReader::Read(int depth) {
   if (in_->token().Is('[')) return ReadList(depth);
+  if (in_->token().kind == TokenKind::kName && ParseDataType(in_->token().spelling)) {
+    return ReadTyped(depth);
+  }
   ATTUNE_RETURN_IF_ERROR(in_->CountElement());
   if (WantsText()) {
     if (in_->token().kind != TokenKind::kText) return in_->Unexpected("a string in quotes");

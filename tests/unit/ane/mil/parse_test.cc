@@ -188,6 +188,13 @@ TEST(ParseMil, ReadsListsFlatOrNested) {
                        ConstOf("tensor<fp16, [1,2,1,2]>",
                                "tensor<fp16, [1,2,1,2]>([[[[0x1p+0, -2]], [[.5, inf]]]])"));
   EXPECT_THAT(std::get<std::vector<double>>(nested.data), ElementsAre(1, -2, 0.5, INFINITY));
+  ASSERT_OK_AND_ASSIGN(const Literal repeated,
+                       ConstOf("tensor<fp16, [2]>", "tensor<fp16, [2]>([fp16(0.5), fp16(-1)])"));
+  EXPECT_THAT(std::get<std::vector<double>>(repeated.data), ElementsAre(0.5, -1));
+  EXPECT_FALSE(ConstOf("tensor<fp16, [2]>", "tensor<fp16, [2]>([fp16(0.5), fp32(-1)])").ok());
+  EXPECT_FALSE(ConstOf("tensor<fp16, [2]>", "tensor<fp16, [2]>([fp16([1,2])])").ok());
+  ASSERT_OK_AND_ASSIGN(const Literal one, ConstOf("tensor<int32, [1]>", "tensor<int32, [1]>(1)"));
+  EXPECT_THAT(std::get<std::vector<double>>(one.data), ElementsAre(1));
   ASSERT_OK_AND_ASSIGN(const Literal none, ConstOf("tensor<int32, [0]>", "tensor<int32, [0]>([])"));
   EXPECT_TRUE(std::get<std::vector<double>>(none.data).empty());
   ASSERT_OK_AND_ASSIGN(const Literal texts,
@@ -227,6 +234,26 @@ TEST(ParseMil, KeepsBareLiteralsApart) {
                        ConstOf("fp16", "BLOBFILE(offset=64, path=\"@model_path/w.bin\")"));
   EXPECT_FALSE(blob.typed);
   EXPECT_EQ(std::get<Blob>(blob.data).offset, 64u);
+}
+
+// In the manner of two published generators: no buildInfo, an opset by its other name,
+// several outputs in parentheses, attributes of their own.
+TEST(ParseMil, ReadsWhatOtherGeneratorsLeaveOutAndAdd) {
+  ASSERT_OK_AND_ASSIGN(const Program program, Parse(R"(program(1) {
+  func f32<CoreML8>(tensor<fp16, [1, 64, 1, 32]> x) {
+    tensor<int32, []> n = const()[val = tensor<int32, []>(2), milId = uint64(0)];
+    (tensor<fp16, [1, 32, 1, 32]> a, tensor<fp16, [1, 32, 1, 32]> b) =
+        split(axis = int32(1), num_splits = n, x = x)[milId = uint64(1)];
+    tensor<fp16, [1, 32, 1, 32]> y = mul(x = a, y = b);
+  } -> (y);
+  func f64<CoreML8>(tensor<fp16, [1, 64, 1, 64]> x) {
+    tensor<fp16, [1, 64, 1, 64]> y = add(x=x, y=fp16(0x1p+1))  ;
+  } -> (y);
+})"));
+  EXPECT_EQ(program.version, "1");
+  EXPECT_TRUE(program.build_info.empty());
+  EXPECT_EQ(program.functions[1].opset, "CoreML8");
+  EXPECT_EQ(program.functions[0].body[1].outputs.size(), 2u);
 }
 
 TEST(ParseMil, LetsValuesBeCalledLikeTypes) {
