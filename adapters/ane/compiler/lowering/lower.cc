@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ane/compiler/compile.h"
+#include "ane/compiler/lowering/folds.h"
 #include "ane/compiler/lowering/host_graph.h"
 #include "ane/compiler/lowering/lowering.h"
 #include "ane/compiler/lowering/placement.h"
@@ -47,11 +48,12 @@ std::vector<bool> FindWanted(const Graph& graph, const std::vector<Segment>& seg
 class PlanAuthor {
  public:
   PlanAuthor(Lowered* out, const FrozenParameters& frozen, const CompilerOptions& options,
-             const std::vector<Segment>& segments)
+             const std::vector<Segment>& segments, std::vector<std::int64_t> folds)
       : out_(*out),
         graph_(out->plan.graph),
         segments_(segments),
-        lowering_(graph_, frozen, options, FindWanted(graph_, segments), &out->plan),
+        lowering_(graph_, frozen, options, {FindWanted(graph_, segments), std::move(folds)},
+                  &out->plan),
         on_host_(graph_.values().size(), false) {
     for (std::size_t i = 0; i < on_host_.size(); ++i) {
       on_host_[i] = graph_.values()[i].leaf != Leaf::kNone;
@@ -172,6 +174,17 @@ std::vector<Placement> Report(const Graph& graph, const std::vector<Place>& plac
   return report;
 }
 
+// Heads as channels save host nodes, unless some node between is the host's anyway.
+std::vector<Place> PlaceAll(const Graph& graph, const CompilerOptions& options,
+                            std::vector<std::int64_t>* folds) {
+  while (true) {
+    std::vector<Place> places = PlaceNodes(graph, options, *folds);
+    DissolveIslands(graph, options.smallest_island, &places);
+    if (FoldsHold(graph, *folds, places)) return places;
+    folds->assign(folds->size(), 1);
+  }
+}
+
 void RecomputeTaps(const CompilerOptions& options, Plan* plan) {
   if (options.max_surface_bytes <= 0) return;
   // The pass counts f32; surfaces hold less.
@@ -237,11 +250,11 @@ Result<Lowered> Lower(const Graph& graph, const FrozenParameters& frozen,
   Lowered out;
   out.plan.graph = graph;
   RecomputeTaps(options, &out.plan);
-  std::vector<Place> places = PlaceNodes(out.plan.graph, options);
-  DissolveIslands(out.plan.graph, options.smallest_island, &places);
+  std::vector<std::int64_t> folds = FindFolds(out.plan.graph);
+  std::vector<Place> places = PlaceAll(out.plan.graph, options, &folds);
   out.plan.placements = Report(out.plan.graph, places);
   const std::vector<Segment> segments = ScheduleNodes(out.plan.graph, places);
-  ATTUNE_RETURN_IF_ERROR(PlanAuthor(&out, frozen, options, segments).Run());
+  ATTUNE_RETURN_IF_ERROR(PlanAuthor(&out, frozen, options, segments, std::move(folds)).Run());
   if (out.regions.empty()) {
     return Unsupported(StrCat("none of ", places.size(), " nodes can run on the device"));
   }

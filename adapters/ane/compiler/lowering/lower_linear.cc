@@ -75,11 +75,15 @@ TensorId RuntimeLinear(Lowering& in, const Node& node) {
   return scale_operand ? y : b.Mul(y, static_cast<double>(attrs.scale));
 }
 
+// Ranks are padded here too: the device refuses products of very few channels.
 TensorId KnownLinear(Lowering& in, const Node& node) {
   const auto& attrs = node.attrs<LinearAttrs>();
   const ValueId w = node.inputs[1];
-  return BakedProduct(in, in.graph().value(w).name, in.Piece(w, attrs.transposed, attrs.scale),
-                      in.ReadExact(node.inputs[0]));
+  const TensorId x = in.Read(node.inputs[0]);
+  WeightPiece piece = in.Piece(w, attrs.transposed, attrs.scale);
+  piece.rows = std::max(piece.rows, kWidthUnit);
+  piece.columns = in.builder().dim(x, 1);
+  return BakedProduct(in, in.graph().value(w).name, std::move(piece), x);
 }
 
 // y + accumulator; both without padded channels, or both with the same.

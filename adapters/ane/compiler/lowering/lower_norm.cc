@@ -34,42 +34,69 @@ bool IsLayerNorm(OpKind op) {
          op == OpKind::kLayerNormWeightGrad;
 }
 
-// [1, 1, 1, W]: the mean over the channels of x, whose elements are at most about 1.
-TensorId Mean(RegionBuilder& b, TensorId x) {
-  const std::int64_t channels = b.dim(x, 1);
-  const int bits = std::bit_width(static_cast<std::uint64_t>(channels) - 1);
-  const double weight = std::ldexp(1.0, 14 - bits);
-  const TensorId ones = b.Literal(StrCat("ones of ", channels, " channels"), {1, channels, 1, 1},
-                                  {1, channels}, [&](std::span<float> data) {
-                                    std::fill(data.begin(), data.end(), static_cast<float>(weight));
-                                  });
-  return b.Mul(b.Conv(x, ones), 1.0 / (weight * static_cast<double>(channels)));
-}
+// Rows, or the heads of rows: [1, groups * D, 1, W] normalised over D. Intermediate
+// results of a group are [1, groups, D, W] and [1, groups, 1, W]; one group is
+// [1, D, 1, W] and [1, 1, 1, W].
+class Groups {
+ public:
+  Groups(RegionBuilder& b, std::int64_t groups) : b_(b), groups_(groups) {}
 
-TensorId Largest(RegionBuilder& b, TensorId x, double floor) {
-  return b.AtLeast(b.ReduceMax(b.Abs(x), 1), floor);
-}
+  TensorId Split(TensorId x) const {
+    if (groups_ == 1) return x;
+    return b_.Reshape(x, {1, groups_, b_.dim(x, 1) / groups_, b_.dim(x, 3)});
+  }
+  TensorId Join(TensorId x) const {
+    if (groups_ == 1) return x;
+    return b_.Reshape(x, {1, groups_ * b_.dim(x, 2), 1, b_.dim(x, 3)});
+  }
 
-struct Normalized {
-  TensorId m;     // [1, 1, 1, W]
-  TensorId r;     // [1, 1, 1, W]
-  TensorId mean;  // Of u; kNone for rms_norm.
-  TensorId h;     // [1, C, 1, W]
+  TensorId Largest(TensorId x, double floor) const {
+    return b_.AtLeast(b_.ReduceMax(b_.Abs(x), groups_ == 1 ? 1 : 2), floor);
+  }
+
+  // The mean of x, whose elements are at most about 1: a convolution with a row of ones
+  // for each group.
+  TensorId Mean(TensorId x) const {
+    const TensorId joined = Join(x);
+    const std::int64_t channels = b_.dim(joined, 1), each = channels / groups_;
+    const int bits = std::bit_width(static_cast<std::uint64_t>(each) - 1);
+    const double weight = std::ldexp(1.0, 14 - bits);
+    const TensorId ones = b_.Literal(
+        StrCat("ones of ", groups_, " times ", each, " channels"), {groups_, channels, 1, 1},
+        {groups_, channels}, [&](std::span<float> data) {
+          for (std::int64_t g = 0; g < groups_; ++g) {
+            std::fill_n(data.data() + g * channels + g * each, each, static_cast<float>(weight));
+          }
+        });
+    return b_.Mul(b_.Conv(joined, ones), 1.0 / (weight * static_cast<double>(each)));
+  }
+
+ private:
+  RegionBuilder& b_;
+  std::int64_t groups_;
 };
 
-Normalized Normalize(RegionBuilder& b, TensorId x, double epsilon, bool centered) {
+struct Normalized {
+  TensorId m, r;  // One a group.
+  TensorId mean;  // Of u; kNone for rms_norm.
+  TensorId h;     // In groups.
+};
+
+Normalized Normalize(RegionBuilder& b, const Groups& groups, TensorId x, double epsilon,
+                     bool centered) {
   const double root = std::sqrt(epsilon);
   Normalized out{};
-  out.m = Largest(b, x, root / 16);
+  x = groups.Split(x);
+  out.m = groups.Largest(x, root / 16);
   TensorId u = b.Div(x, out.m);
   out.mean = kNone;
   if (centered) {
-    out.mean = Mean(b, u);
+    out.mean = groups.Mean(u);
     u = b.Sub(u, out.mean);
   }
   // At most 16^2, by the floor of m.
   const TensorId e = b.Div(root, out.m);
-  TensorId variance = b.Add(Mean(b, b.Mul(u, u)), b.Mul(e, e));
+  TensorId variance = b.Add(groups.Mean(b.Mul(u, u)), b.Mul(e, e));
   if (centered) variance = b.AtLeast(variance, kVarianceFloor);
   out.r = b.Pow(variance, -0.5);
   out.h = b.Mul(u, out.r);
@@ -83,15 +110,17 @@ double EpsilonOf(const Node& node) { return static_cast<double>(node.attrs<NormA
 void LowerNorm(Lowering& in, const Node& node) {
   RegionBuilder& b = in.builder();
   const bool centered = IsLayerNorm(node.op);
-  const Normalized norm = Normalize(b, in.ReadExact(node.inputs[0]), EpsilonOf(node), centered);
-  TensorId y = b.Mul(norm.h, in.ReadVector(node.inputs[1]));
+  const ValueId x = node.inputs[0];
+  const Groups groups(b, in.heads(x));
+  const Normalized norm = Normalize(b, groups, in.ReadExact(x), EpsilonOf(node), centered);
+  TensorId y = b.Mul(groups.Join(norm.h), in.ReadVector(node.inputs[1], in.heads(x)));
   if (centered) y = b.Add(y, in.ReadVector(node.inputs[2]));
-  in.Write(node.outputs[0], y, in.clean(node.inputs[0]) && !centered);
+  in.Write(node.outputs[0], y, in.clean(x) && !centered);
   // The device has no use for the statistics: gradients compute them again.
   const ValueId rstd = node.outputs.back();
   if (in.wanted(rstd)) in.Write(rstd, b.Div(norm.r, norm.m), false);
   if (centered && in.wanted(node.outputs[1])) {
-    in.Write(node.outputs[1], b.Mul(norm.mean, norm.m), in.clean(node.inputs[0]));
+    in.Write(node.outputs[1], b.Mul(norm.mean, norm.m), in.clean(x));
   }
 }
 
@@ -100,27 +129,35 @@ void LowerNorm(Lowering& in, const Node& node) {
 void LowerNormGrad(Lowering& in, const Node& node) {
   RegionBuilder& b = in.builder();
   const bool centered = IsLayerNorm(node.op);
-  const ValueId dy = node.inputs.back();
-  const Normalized norm = Normalize(b, in.ReadExact(node.inputs[0]), EpsilonOf(node), centered);
-  const TensorId g = b.Mul(in.ReadExact(dy), in.ReadVector(node.inputs[1]));
-  const TensorId largest = Largest(b, g, kGradientFloor);
+  const ValueId x = node.inputs[0], dy = node.inputs.back();
+  const Groups groups(b, in.heads(x));
+  const Normalized norm = Normalize(b, groups, in.ReadExact(x), EpsilonOf(node), centered);
+  const TensorId g =
+      groups.Split(b.Mul(in.ReadExact(dy), in.ReadVector(node.inputs[1], in.heads(x))));
+  const TensorId largest = groups.Largest(g, kGradientFloor);
   const TensorId scaled = b.Div(g, largest);
-  // |h| reaches sqrt(C), but the mean of (g h)^2 is at most that of h^2, which is 1.
-  TensorId dx = b.Sub(scaled, b.Mul(norm.h, Mean(b, b.Mul(scaled, norm.h))));
-  if (centered) dx = b.Sub(dx, Mean(b, scaled));
+  // |h| reaches sqrt(D), but the sum of g h is at most D: that of h^2 is D, of g^2 less.
+  TensorId dx = b.Sub(scaled, b.Mul(norm.h, groups.Mean(b.Mul(scaled, norm.h))));
+  if (centered) dx = b.Sub(dx, groups.Mean(scaled));
   dx = b.Mul(dx, b.Mul(b.Div(largest, norm.m), norm.r));
-  in.Write(node.outputs[0], dx, in.clean(dy));
+  in.Write(node.outputs[0], groups.Join(dx), in.clean(dy));
 }
 
-// dw = sum over rows of dy h, db = sum of dy.
+// dw = sum over rows, and heads, of dy h; db = sum of dy.
 void LowerNormWeightGrad(Lowering& in, const Node& node) {
   RegionBuilder& b = in.builder();
   const bool centered = IsLayerNorm(node.op);
   const ValueId x = node.inputs[0];
   const std::int64_t rows = in.matrix(x).rows;
-  const Normalized norm = Normalize(b, in.ReadExact(x), EpsilonOf(node), centered);
+  const Groups groups(b, in.heads(x));
+  const Normalized norm = Normalize(b, groups, in.ReadExact(x), EpsilonOf(node), centered);
   const TensorId dy = in.ReadExact(node.inputs.back());
-  in.Write(node.outputs[0], SumOverRows(in, b.Mul(dy, norm.h), rows), true);
+  TensorId dw = SumOverRows(in, b.Mul(dy, groups.Join(norm.h)), rows);
+  if (in.heads(x) > 1) {
+    dw = b.ReduceSum(groups.Split(dw), 1);
+    dw = b.Reshape(dw, {1, b.dim(dw, 2), 1, b.dim(dw, 3)});
+  }
+  in.Write(node.outputs[0], dw, true);
   if (centered) in.Write(node.outputs[1], SumOverRows(in, dy, rows), true);
 }
 

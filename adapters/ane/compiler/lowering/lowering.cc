@@ -29,11 +29,11 @@ std::string LabelOf(const Graph& graph, const Node& node) {
 }
 
 Lowering::Lowering(const Graph& graph, const FrozenParameters& frozen,
-                   const CompilerOptions& options, std::vector<bool> wanted, Plan* plan)
+                   const CompilerOptions& options, Facts facts, Plan* plan)
     : graph_(graph),
       frozen_(frozen),
       options_(options),
-      wanted_(std::move(wanted)),
+      facts_(std::move(facts)),
       plan_(plan),
       statistics_(FindStatistics(graph)),
       padded_uploads_(graph.values().size(), false),
@@ -58,6 +58,7 @@ void Lowering::FindAdapters() {
 void Lowering::Begin(RegionBuilder* builder) {
   builder_ = builder;
   tensors_.clear();
+  vectors_.clear();
   written_.clear();
   steps_.clear();
 }
@@ -74,7 +75,7 @@ std::vector<Step> Lowering::End() {
 Matrix Lowering::matrix(ValueId id) const {
   const Shape& shape = graph_.shape(id);
   if (statistics_[static_cast<std::size_t>(id)]) return {shape.elements(), 1};
-  return {shape.rows(), shape.back()};
+  return {shape.rows() / heads(id), shape.back() * heads(id)};
 }
 
 bool Lowering::known(ValueId id) const {
@@ -104,16 +105,17 @@ TensorId Lowering::ReadExact(ValueId id) {
   return builder_->Slice(Read(id), 1, 0, matrix(id).columns);
 }
 
-TensorId Lowering::ReadVector(ValueId id) {
+TensorId Lowering::ReadVector(ValueId id, std::int64_t times) {
   const std::int64_t columns = matrix(id).columns;
-  if (!known(id)) return builder_->Slice(ReadExact(id), 3, 0, 1);
-  const auto found = tensors_.find(id);
-  if (found != tensors_.end()) return found->second;
-  WeightPiece piece = Piece(id, false, 1.0f);
-  piece.rows = columns;
-  piece.columns = 1;
-  return tensors_[id] =
-             builder_->Bake(graph_.value(id).name, {1, columns, 1, 1}, {std::move(piece)});
+  const auto copies = static_cast<std::size_t>(times);
+  if (!known(id)) {
+    const TensorId vector = builder_->Slice(ReadExact(id), 3, 0, 1);
+    return builder_->Concat(std::vector<TensorId>(copies, vector), 1);
+  }
+  TensorId& vector = vectors_.try_emplace({id, times}, kNone).first->second;
+  if (vector != kNone) return vector;
+  const std::vector<WeightPiece> pieces(copies, Piece(id, false, 1.0f));
+  return vector = builder_->Bake(graph_.value(id).name, {1, columns * times, 1, 1}, pieces);
 }
 
 void Lowering::Write(ValueId id, TensorId tensor, bool clean) {

@@ -40,9 +40,12 @@ std::string LabelOf(const Graph& graph, const Node& node);
 
 class Lowering {
  public:
-  // `wanted`: the values that are read outside the region that computes them.
+  struct Facts {
+    std::vector<bool> wanted;         // Read outside the region that computes it.
+    std::vector<std::int64_t> folds;  // Heads (folds.h).
+  };
   Lowering(const Graph& graph, const FrozenParameters& frozen, const CompilerOptions& options,
-           std::vector<bool> wanted, Plan* plan);
+           Facts facts, Plan* plan);
 
   const Graph& graph() const { return graph_; }
   const CompilerOptions& options() const { return options_; }
@@ -58,7 +61,9 @@ class Lowering {
   // --- Values ---
 
   Matrix matrix(ValueId id) const;
-  bool wanted(ValueId id) const { return wanted_[static_cast<std::size_t>(id)]; }
+  // Heads that the graph has apart as rows, and the matrix has side by side.
+  std::int64_t heads(ValueId id) const { return facts_.folds[static_cast<std::size_t>(id)]; }
+  bool wanted(ValueId id) const { return facts_.wanted[static_cast<std::size_t>(id)]; }
   // Frozen or constant: its bytes are known now.
   bool known(ValueId id) const;
   bool clean(ValueId id) const { return clean_[static_cast<std::size_t>(id)]; }
@@ -66,8 +71,8 @@ class Lowering {
   TensorId Read(ValueId id);
   // Without padded channels.
   TensorId ReadExact(ValueId id);
-  // A vector [C] as [1, C, 1, 1].
-  TensorId ReadVector(ValueId id);
+  // A vector [C] as [1, C, 1, 1], or several times over.
+  TensorId ReadVector(ValueId id, std::int64_t times = 1);
   // Sets what a node computes. `tensor` has columns or more channels, zero beyond.
   void Write(ValueId id, TensorId tensor, bool clean);
 
@@ -101,7 +106,7 @@ class Lowering {
   const Graph& graph_;
   const FrozenParameters& frozen_;
   const CompilerOptions& options_;
-  const std::vector<bool> wanted_;
+  const Facts facts_;
   Plan* plan_;
 
   std::vector<bool> statistics_;
@@ -111,6 +116,7 @@ class Lowering {
 
   RegionBuilder* builder_ = nullptr;
   std::map<ValueId, TensorId> tensors_;  // In this region.
+  std::map<std::pair<ValueId, std::int64_t>, TensorId> vectors_;
   std::vector<ValueId> written_;
   std::vector<Step> steps_;
 

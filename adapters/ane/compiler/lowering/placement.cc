@@ -17,9 +17,10 @@ constexpr std::int64_t kMaxProductChannels = 16384;
 
 class Placer {
  public:
-  Placer(const Graph& graph, const CompilerOptions& options)
+  Placer(const Graph& graph, const CompilerOptions& options, const std::vector<std::int64_t>& folds)
       : graph_(graph),
         options_(options),
+        folds_(folds),
         producers_(graph.Producers()),
         statistics_(FindStatistics(graph)),
         read_(graph.values().size(), 0) {
@@ -124,6 +125,8 @@ class Placer {
   }
 
   std::string Reshape(const Node& node) const {
+    const auto folded = [&](ValueId id) { return folds_[static_cast<std::size_t>(id)] > 1; };
+    if (folded(node.inputs[0]) || folded(node.outputs[0])) return "";
     const Shape &from = graph_.shape(node.inputs[0]), &to = graph_.shape(node.outputs[0]);
     const bool rows = from.rank() <= 2 && to.rank() <= 2 && from.rank() > 0 && to.rank() > 0 &&
                       from.rows() == to.rows() && from.back() == to.back();
@@ -151,9 +154,11 @@ class Placer {
     }
     if (weight) return "";
     if (type.dtype != DType::kF32) return StrCat(DTypeName(type.dtype), " operand");
-    if (type.shape.back() > kMaxChannels || PadWidth(type.shape.rows()) > kMaxWidth) {
-      return StrCat(type.shape.ToString(), " is more than ", kMaxChannels, " channels by ",
-                    kMaxWidth);
+    const std::int64_t heads = folds_[static_cast<std::size_t>(id)];
+    const std::int64_t columns = type.shape.back() * heads;
+    const std::int64_t width = PadWidth(type.shape.rows() / heads);
+    if (columns > kMaxChannels || width > kMaxWidth) {
+      return StrCat(columns, " channels by ", width, ", at most ", kMaxChannels, " by ", kMaxWidth);
     }
     return "";
   }
@@ -201,6 +206,7 @@ class Placer {
 
   const Graph& graph_;
   const CompilerOptions& options_;
+  const std::vector<std::int64_t>& folds_;
   const std::vector<std::int32_t> producers_;
   const std::vector<bool> statistics_;
   std::vector<std::int32_t> read_;
@@ -217,8 +223,9 @@ double Flops(const Graph& graph, ValueId x, std::int64_t columns) {
 
 }  // namespace
 
-std::vector<Place> PlaceNodes(const Graph& graph, const CompilerOptions& options) {
-  const Placer placer(graph, options);
+std::vector<Place> PlaceNodes(const Graph& graph, const CompilerOptions& options,
+                              const std::vector<std::int64_t>& folds) {
+  const Placer placer(graph, options, folds);
   std::vector<Place> places;
   for (const Node& node : graph.nodes()) places.push_back(placer.Of(node));
   return places;

@@ -23,8 +23,9 @@ struct Place {
 };
 
 // What the ops, their extents and the cost of the head say, by node; neighbours are
-// not looked at.
-std::vector<Place> PlaceNodes(const Graph& graph, const CompilerOptions& options);
+// not looked at. `folds` as FindFolds() gives them, or 1 throughout.
+std::vector<Place> PlaceNodes(const Graph& graph, const CompilerOptions& options,
+                              const std::vector<std::int64_t>& folds);
 
 // The operands that a node on the device reads as surfaces, and those that the host
 // reads for it: positions, seeds, labels. What it computes again is in neither.

@@ -81,6 +81,8 @@ TensorId RegionBuilder::Conv(TensorId x, TensorId weight) {
 }
 
 TensorId RegionBuilder::MatMul(TensorId x, TensorId y, Transposed transposed) {
+  // The device's compiler gives an operand that comes twice one name twice.
+  if (x == y) return Mul(MatMul(x, Mul(y, -1.0), transposed), -1.0);
   const Dims a = dims(x), b = dims(y);
   const std::int64_t rows = a[transposed.x ? 3 : 2], depth = a[transposed.x ? 2 : 3];
   const std::int64_t columns = b[transposed.y ? 2 : 3];

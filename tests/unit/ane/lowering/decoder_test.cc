@@ -49,9 +49,7 @@ TEST_P(LowerDecoder, LoraLossAndGradientsEqualTheReference) {
   for (const auto head : {HeadPlacement::kHost, HeadPlacement::kDevice}) {
     const OpProgram program = LossProgram({.config = TinyDecoder(GetParam())}, TestSeed());
     const Lowered lowered = ExpectEqual(program, HeadOn(head));
-    if (GetParam() != DecoderFamily::kQwen3) {
-      EXPECT_EQ(lowered.regions.size(), 2u);
-    }
+    EXPECT_EQ(lowered.regions.size(), 2u);
   }
 }
 
@@ -76,9 +74,7 @@ TEST_P(LowerDecoder, EvaluationEqualsTheReference) {
       {.config = TinyDecoder(GetParam()), .training = Training::kEvaluate}, TestSeed() + 3);
   for (const auto head : {HeadPlacement::kHost, HeadPlacement::kDevice}) {
     const Lowered lowered = ExpectEqual(program, HeadOn(head));
-    if (GetParam() != DecoderFamily::kQwen3) {
-      EXPECT_EQ(lowered.regions.size(), 1u);
-    }
+    EXPECT_EQ(lowered.regions.size(), 1u);
   }
 }
 
@@ -98,7 +94,6 @@ TEST_P(LowerDecoder, RecomputedTapsEqualTheReferenceInFewerSurfaces) {
   const Lowered again = ExpectEqual(program, options);
   EXPECT_GT(again.plan.recomputed, 0);
   EXPECT_LE(again.plan.recomputed, again.plan.recompute_candidates);
-  if (GetParam() == DecoderFamily::kQwen3) return;
   EXPECT_LT(again.plan.surfaces.size(), kept.plan.surfaces.size());
 }
 
