@@ -1,5 +1,6 @@
 #include "ane/compiler/emit.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <set>
@@ -184,6 +185,12 @@ class Emitter {
   }
 
   Status EmitNode(const IrNode& node) {
+    const auto is_scalar = [this](TensorId id) {
+      return region_.tensor(id).origin == Origin::kScalar;
+    };
+    if (std::ranges::all_of(node.inputs, is_scalar)) {
+      return Internal(StrCat("emit: ", PrimName(node.prim), " of scalars alone, ", node.label));
+    }
     std::vector<std::string> operands;
     for (const TensorId input : node.inputs) {
       ATTUNE_ASSIGN_OR_RETURN(std::string name, Operand(input));

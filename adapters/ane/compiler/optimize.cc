@@ -22,6 +22,7 @@ void Optimize(Region* region) {
   RemoveDeadCode(region);
   MergeWeights(region);
   RemoveDeadCode(region);
+  WidenProducts(region);
   Simplify(region);
 }
 

@@ -29,4 +29,8 @@ void FoldScales(Region* region);
 // slices of one, and for several whose results are added up.
 void MergeWeights(Region* region);
 
+// Products of computed tensors with extents so small that the device's compiler
+// refuses them: the extent is repeated.
+void WidenProducts(Region* region);
+
 }  // namespace attune::ane

@@ -59,7 +59,8 @@ INSTANTIATE_TEST_SUITE_P(
                       Pass{"EliminateCommonSubexpressions", EliminateCommonSubexpressions},
                       Pass{"EliminateIdentities", EliminateIdentities},
                       Pass{"FoldConstants", FoldConstants}, Pass{"FoldScales", FoldScales},
-                      Pass{"MergeWeights", MergeWeights}, Pass{"Optimize", Optimize}),
+                      Pass{"MergeWeights", MergeWeights}, Pass{"WidenProducts", WidenProducts},
+                      Pass{"Optimize", Optimize}),
     [](const auto& instance) { return std::string(instance.param.name); });
 
 // --- What each of them does ---
@@ -256,6 +257,29 @@ TEST(MergeWeights, KeepsBakedIntegersApartFromFractions) {
   b.region().weights[1].storage = WeightStorage::kInt8;
   MergeWeights(&b.region());
   EXPECT_EQ(Count(b.region(), Prim::kConv), 2);
+}
+
+TEST(WidenProducts, RepeatsExtentsThatAreRefused) {
+  for (const bool transposed : {false, true}) {
+    RegionBuilder b;
+    const TensorId x = b.Read(b.Surface(6, 32), {1, 3, 2, 32});
+    const TensorId y = b.Unary(Prim::kTanh, x);
+    const TensorId scores = b.MatMul(x, y, true);      // Over two channels.
+    b.Output(b.MatMul(x, scores, false, transposed));  // Two rows.
+    b.Output(b.MatMul(scores, x, transposed, true));   // Two columns.
+    b.surfaces().back() = {"narrow", 3 * 32, 2};
+    const testing::SurfaceData data = b.Data();
+    const testing::SurfaceData before = OutputsOf(b.region(), data);
+    WidenProducts(&b.region());
+    ASSERT_OK(Verify(b.region(), b.surfaces()));
+    EXPECT_LT(Distance(before, OutputsOf(b.region(), data)), 1e-9);
+    for (const IrNode& node : b.region().nodes) {
+      if (node.prim != Prim::kMatMul) continue;
+      for (const TensorId input : node.inputs) {
+        EXPECT_GE(std::min(b.dims(input)[2], b.dims(input)[3]), 32);
+      }
+    }
+  }
 }
 
 }  // namespace
