@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <array>
+#include <vector>
 
 #include "ane/constraints/constraint.h"
 #include "ane/constraints/reading.h"
