@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -44,8 +45,19 @@ struct World {
   std::vector<Fault> faults;  // Of stages that the machine has no part in.
 };
 
+void Configure(const ane_standin_options& options, attune::ane::Chip chip, World* world);
+
+// Of no particular making until a test makes one: for commands that only want a device.
 World& TheWorld() {
-  static World* const world = new World;
+  static World* const world = [] {
+    auto* made = new World;
+    ane_standin_options options = {};
+    options.chip = "m4";
+    options.os = 26;
+    options.temporary_directory = std::getenv("TMPDIR");
+    Configure(options, attune::ane::Chip::kM4, made);
+    return made;
+  }();
   return *world;
 }
 
@@ -66,6 +78,30 @@ std::string ProcessorOf(const std::string& chip) {
     if (chip == processor.chip) return processor.name;
   }
   return "";
+}
+
+void Configure(const ane_standin_options& options, attune::ane::Chip chip, World* world) {
+  world->machine.reset();
+  world->options = MachineOptions{};
+  world->options.target = {chip, options.os};
+  if (options.max_programs > 0) world->options.max_programs = options.max_programs;
+  world->options.wrapper_compiles = options.wrapper_compiles;
+  world->machine = std::make_unique<Machine>(world->options, &world->parallel);
+  world->temporary_directory =
+      options.temporary_directory == nullptr ? "/tmp" : options.temporary_directory;
+  world->processor = options.processor == nullptr ? ProcessorOf(options.chip) : options.processor;
+  world->architecture = options.architecture == nullptr
+                            ? std::string(attune::ane::ArchitectureOf(chip))
+                            : options.architecture;
+  world->has_engine = options.no_engine == 0;
+  world->empty_weights_fail = options.empty_weights_fail != 0;
+  std::fill_n(world->counts, FRONT_KINDS, 0);
+  std::fill_n(world->raises, kStages, false);
+  std::fill_n(world->kills, kStages, false);
+  world->hidden.clear();
+  world->dropped.clear();
+  world->replaced.clear();
+  world->faults.clear();
 }
 
 void Copy(const std::string& from, char* to, std::size_t capacity) {
@@ -100,28 +136,7 @@ std::vector<std::span<std::byte>> SpansOf(const front_buffer* buffers, std::size
 EXPORTED int ane_standin_configure(const ane_standin_options* options) {
   const auto chip = attune::ane::ParseChip(options->chip);
   if (!chip.ok()) return 0;
-  World& world = TheWorld();
-  world.machine.reset();
-  world.options = MachineOptions{};
-  world.options.target = {*chip, options->os};
-  if (options->max_programs > 0) world.options.max_programs = options->max_programs;
-  world.options.wrapper_compiles = options->wrapper_compiles;
-  world.machine = std::make_unique<Machine>(world.options, &world.parallel);
-  world.temporary_directory =
-      options->temporary_directory == nullptr ? "/tmp" : options->temporary_directory;
-  world.processor = options->processor == nullptr ? ProcessorOf(options->chip) : options->processor;
-  world.architecture = options->architecture == nullptr
-                           ? std::string(attune::ane::ArchitectureOf(*chip))
-                           : options->architecture;
-  world.has_engine = options->no_engine == 0;
-  world.empty_weights_fail = options->empty_weights_fail != 0;
-  std::fill_n(world.counts, FRONT_KINDS, 0);
-  std::fill_n(world.raises, kStages, false);
-  std::fill_n(world.kills, kStages, false);
-  world.hidden.clear();
-  world.dropped.clear();
-  world.replaced.clear();
-  world.faults.clear();
+  Configure(*options, *chip, &TheWorld());
   return 1;
 }
 

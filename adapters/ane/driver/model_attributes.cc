@@ -96,6 +96,14 @@ Status CheckStrides(const SymbolLayout& layout) {
   return OkStatus();
 }
 
+// Not every system tells strides. Rows that fill whole units of alignment lie without
+// gaps on all of them; others only those know that tell.
+std::optional<std::int64_t> DenseRow(const SymbolLayout& layout) {
+  const std::int64_t bytes = layout.width * SizeOf(layout.element);
+  if (bytes % kRowAlignment != 0) return std::nullopt;
+  return bytes;
+}
+
 Result<SymbolLayout> ReadLayout(const Runtime& runtime, Id entry, std::string_view symbol) {
   SymbolLayout layout;
   layout.name = WithoutSuffix(symbol);
@@ -104,8 +112,8 @@ Result<SymbolLayout> ReadLayout(const Runtime& runtime, Id entry, std::string_vi
   layout.channels = fields.Read("Channels", kMaxExtent);
   layout.height = fields.Read("Height", kMaxExtent);
   layout.width = fields.Read("Width", kMaxExtent);
-  layout.row_stride = fields.Read("RowStride", kMaxBytes);
-  layout.plane_stride = fields.Read("PlaneStride", kMaxBytes);
+  layout.row_stride = fields.Read("RowStride", kMaxBytes, DenseRow(layout));
+  layout.plane_stride = fields.Read("PlaneStride", kMaxBytes, layout.row_stride * layout.height);
   const std::int64_t layers =
       fields.Read("Depth", 1, 1) * fields.Read("Batches", 1, 1) * fields.Read("Interleave", 1, 1);
   const std::int64_t batch = fields.Read("BatchStride", kMaxBytes, layers);

@@ -135,7 +135,7 @@ func main<ios18>(tensor<fp16, [1, 32, 1, 64]> x) {
 inline TestProgram ManyWeights() {
   WeightFile file;
   const std::uint64_t up = file.Add(64 * 32, 2), down = file.Add(32 * 64, 3),
-                      gain = file.Add(33, 4);
+                      gain = file.Add(32, 4);
   std::string text = "func main<ios18>(tensor<fp16, [1, 32, 1, 32]> x) {\n";
   text += kConvolution;
   text += WeightText("up", "tensor<fp16, [64, 32, 1, 1]>", up);

@@ -153,9 +153,9 @@ TEST(AneDriverSystems, AttributesThatAreMissingOrWrongAreNamedAndNothingStaysLoa
       {"Height", 100000},
       {"Width", -5},
       {"Width", 60000},
-      {"RowStride", 0},
+      {"RowStride", -1},
       {"RowStride", 2},
-      {"PlaneStride", 0},
+      {"PlaneStride", -1},
       {"PlaneStride", 2},
       {"PlaneStride", std::int64_t{1} << 31},
       {"BatchStride", -7},
@@ -200,6 +200,24 @@ TEST(AneDriverSystems, IndicesComeFromTheModelWhereTheTableLacksThem) {
     EXPECT_OK(RunOnce(device->get(), LoraLinear()));
     EXPECT_OK(RunOnce(device->get(), TwoOutputs()));
   }
+}
+
+// Strides can be left out where they can only be one thing.
+TEST(AneDriverSystems, StridesThatAreNotToldAreThoseOfDenseRowsOrUnknown) {
+  DriverWorld world(Route::kInMemory, "m4", 15);
+  auto device = world.Open();
+  ASSERT_OK(device);
+  for (const char* key : {"RowStride", "PlaneStride", "BatchStride"}) {
+    ane_standin_drop_attribute(key);
+  }
+  auto program = (*device)->Load(LoraLinear().image);
+  ASSERT_OK(program);
+  EXPECT_EQ((*program)->inputs()[1].row_stride, 2 * (*program)->inputs()[1].width);
+  EXPECT_EQ((*program)->inputs()[1].plane_stride, (*program)->inputs()[1].row_stride);
+  ane_standin_replace_attribute("Width", 40);
+  const Status unknown = (*device)->Load(LoraLinear().image).status();
+  EXPECT_EQ(unknown.code(), StatusCode::kUnsupported);
+  EXPECT_NE(unknown.message().find("RowStride"), std::string::npos) << unknown.message();
 }
 
 // A batch may take more than its planes.
