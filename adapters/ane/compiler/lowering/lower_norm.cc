@@ -12,10 +12,15 @@
 // 2^-14 are lost, and keeps the sum of C ones below 2^15.
 //
 // Padding: of a zero row u and h are 0, and r is finite by the floor.
+//
+// Overflow must stay visible, or a step would be taken with a gradient that is wrong:
+// x / inf, 0 * inf and inf - inf are all 0 on the device. So rows are divided by 2^15
+// at most, which leaves an infinite element infinite, and r becomes infinite with m.
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "ane/compiler/lowering/rules.h"
 #include "base/strings.h"
@@ -25,6 +30,8 @@ namespace {
 
 // Gradients may all be tiny; scaled by more than this they were nothing in fp16.
 constexpr double kGradientFloor = 0x1p-14;
+// The largest divisor.
+constexpr double kDivisorLimit = 0x1p15;
 // Smallest variance of u of a layer norm: where all channels are equal, epsilon / m^2
 // may vanish in fp16, and 0^-1/2 would be infinite.
 constexpr double kVarianceFloor = 0x1p-24;
@@ -82,12 +89,14 @@ struct Normalized {
   TensorId h;     // In groups.
 };
 
-Normalized Normalize(RegionBuilder& b, const Groups& groups, TensorId x, double epsilon,
+Normalized Normalize(Lowering& in, const Groups& groups, TensorId x, double epsilon,
                      bool centered) {
+  RegionBuilder& b = in.builder();
   const double root = std::sqrt(epsilon);
   Normalized out{};
   x = groups.Split(x);
-  out.m = groups.Largest(x, root / 16);
+  const TensorId largest = groups.Largest(x, root / 16);
+  out.m = b.AtMost(largest, kDivisorLimit);
   TensorId u = b.Div(x, out.m);
   out.mean = kNone;
   if (centered) {
@@ -98,7 +107,11 @@ Normalized Normalize(RegionBuilder& b, const Groups& groups, TensorId x, double 
   const TensorId e = b.Div(root, out.m);
   TensorId variance = b.Add(groups.Mean(b.Mul(u, u)), b.Mul(e, e));
   if (centered) variance = b.AtLeast(variance, kVarianceFloor);
-  out.r = b.Pow(variance, -0.5);
+  // inf - 65504 is inf; of a finite number nothing is left.
+  const bool half = in.options().element == ElementType::kF16;
+  const double top = half ? 65504.0 : static_cast<double>(std::numeric_limits<float>::max());
+  const TensorId overflow = b.Relu(b.Add(largest, -top));
+  out.r = b.Add(b.Pow(variance, -0.5), overflow);
   out.h = b.Mul(u, out.r);
   return out;
 }
@@ -112,7 +125,7 @@ void LowerNorm(Lowering& in, const Node& node) {
   const bool centered = IsLayerNorm(node.op);
   const ValueId x = node.inputs[0];
   const Groups groups(b, in.heads(x));
-  const Normalized norm = Normalize(b, groups, in.ReadExact(x), EpsilonOf(node), centered);
+  const Normalized norm = Normalize(in, groups, in.ReadExact(x), EpsilonOf(node), centered);
   TensorId y = b.Mul(groups.Join(norm.h), in.ReadVector(node.inputs[1], in.heads(x)));
   if (centered) y = b.Add(y, in.ReadVector(node.inputs[2]));
   in.Write(node.outputs[0], y, in.clean(x) && !centered);
@@ -131,10 +144,10 @@ void LowerNormGrad(Lowering& in, const Node& node) {
   const bool centered = IsLayerNorm(node.op);
   const ValueId x = node.inputs[0], dy = node.inputs.back();
   const Groups groups(b, in.heads(x));
-  const Normalized norm = Normalize(b, groups, in.ReadExact(x), EpsilonOf(node), centered);
+  const Normalized norm = Normalize(in, groups, in.ReadExact(x), EpsilonOf(node), centered);
   const TensorId g =
       groups.Split(b.Mul(in.ReadExact(dy), in.ReadVector(node.inputs[1], in.heads(x))));
-  const TensorId largest = groups.Largest(g, kGradientFloor);
+  const TensorId largest = b.AtMost(groups.Largest(g, kGradientFloor), kDivisorLimit);
   const TensorId scaled = b.Div(g, largest);
   // |h| reaches sqrt(D), but the sum of g h is at most D: that of h^2 is D, of g^2 less.
   TensorId dx = b.Sub(scaled, b.Mul(norm.h, groups.Mean(b.Mul(scaled, norm.h))));
@@ -150,7 +163,7 @@ void LowerNormWeightGrad(Lowering& in, const Node& node) {
   const ValueId x = node.inputs[0];
   const std::int64_t rows = in.matrix(x).rows;
   const Groups groups(b, in.heads(x));
-  const Normalized norm = Normalize(b, groups, in.ReadExact(x), EpsilonOf(node), centered);
+  const Normalized norm = Normalize(in, groups, in.ReadExact(x), EpsilonOf(node), centered);
   const TensorId dy = in.ReadExact(node.inputs.back());
   TensorId dw = SumOverRows(in, b.Mul(dy, groups.Join(norm.h)), rows);
   if (in.heads(x) > 1) {
