@@ -47,18 +47,19 @@ struct RoundProduct {
 };
 
 // A sum that has reached the saturation stays there.
+HWY_INLINE V Stuck(V sum, V next, V saturation) {
+  const V infinity = Splat(std::numeric_limits<float>::infinity());
+  const V limited =
+      hn::IfThenElse(hn::Ge(hn::Abs(next), saturation), hn::CopySign(infinity, next), next);
+  return hn::IfThenElse(hn::Eq(hn::Abs(sum), infinity), sum, limited);
+}
+
 template <typename Mac>
 struct Checked {
   Mac mac;
   V saturation;
   explicit Checked(const MacRules& rules) : mac(rules), saturation(Splat(rules.saturation)) {}
-  HWY_INLINE V operator()(V a, V b, V sum) const {
-    const V next = mac(a, b, sum);
-    const V infinity = Splat(std::numeric_limits<float>::infinity());
-    const V stuck =
-        hn::IfThenElse(hn::Ge(hn::Abs(next), saturation), hn::CopySign(infinity, next), next);
-    return hn::IfThenElse(hn::Eq(hn::Abs(sum), infinity), sum, stuck);
-  }
+  HWY_INLINE V operator()(V a, V b, V sum) const { return Stuck(sum, mac(a, b, sum), saturation); }
 };
 
 template <typename Mac>
@@ -93,27 +94,22 @@ HWY_INLINE void Accumulate(const float* HWY_RESTRICT a, const float* HWY_RESTRIC
 HWY_NOINLINE void AccumulateInTiles(const float* a, const float* b, std::int64_t k,
                                     const MacRules& rules, float* tile) {
   const V smallest = Splat(rules.smallest_product);
-  const V infinity = Splat(std::numeric_limits<float>::infinity());
+  const V saturation = Splat(rules.saturation);
+  const auto added = [&](V x, V y) { return Stuck(x, Half(hn::Add(x, y)), saturation); };
   for (int i = 0; i < kRows; ++i) {
     for (std::int64_t j = 0; j < kColumns; j += kLanes) {
       V sum = hn::Zero(D());
       for (std::int64_t p = 0; p < k; p += 4) {
         V products[4];
         for (std::int64_t q = 0; q < 4; ++q) {
-          if (p + q >= k) {
-            products[q] = hn::Zero(D());
-            continue;
-          }
-          const V x = Half(
-              hn::Mul(Splat(a[(p + q) * kRows + i]), hn::Load(D(), b + (p + q) * kColumns + j)));
-          products[q] = Or0(hn::Ge(hn::Abs(x), smallest), x);
+          products[q] = hn::Zero(D());
+          if (p + q >= k) continue;
+          const std::int64_t at = p + q;
+          const V x = Half(hn::Mul(Splat(a[at * kRows + i]), hn::Load(D(), b + at * kColumns + j)));
+          products[q] = Stuck(products[q], Or0(hn::Ge(hn::Abs(x), smallest), x), saturation);
         }
-        const V four = Half(hn::Add(Half(hn::Add(products[0], products[1])),
-                                    Half(hn::Add(products[2], products[3]))));
-        V next = hn::Add(sum, four);
-        next = hn::IfThenElse(hn::Ge(hn::Abs(next), Splat(rules.saturation)),
-                              hn::CopySign(infinity, next), next);
-        sum = hn::IfThenElse(hn::Eq(hn::Abs(sum), infinity), sum, next);
+        const V four = added(added(products[0], products[1]), added(products[2], products[3]));
+        sum = Stuck(sum, hn::Add(sum, four), saturation);
       }
       hn::Store(sum, D(), tile + i * kColumns + j);
     }
