@@ -25,6 +25,10 @@ void Put(std::vector<std::byte>* file, std::uint64_t at, std::uint64_t number, i
 
 }  // namespace
 
+void BlobWriter::Reserve(std::uint64_t bytes, std::uint64_t records) {
+  if (bytes < kMaxFileBytes) file_.reserve(bytes + (2 * records + 1) * kAlignment);
+}
+
 Result<BlobWriter::Record> BlobWriter::Add(BlobType type, std::uint64_t bytes) {
   const std::uint64_t at = file_.empty() ? kAlignment : Aligned(file_.size());
   if (bytes >= kMaxFileBytes || at + kAlignment + bytes >= kMaxFileBytes) {

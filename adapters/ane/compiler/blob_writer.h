@@ -22,6 +22,9 @@ class BlobWriter {
     std::span<std::byte> data;  // Zeros, to be filled before the next Add().
   };
 
+  // Makes room for so many bytes of data and their records.
+  void Reserve(std::uint64_t bytes, std::uint64_t records);
+
   //   kResourceExhausted  the file would reach 4 GiB, where offsets break
   Result<Record> Add(BlobType type, std::uint64_t bytes);
 

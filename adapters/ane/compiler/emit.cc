@@ -9,6 +9,7 @@
 #include "ane/compiler/blob_writer.h"
 #include "ane/compiler/mil_writer.h"
 #include "ane/compiler/weight_data.h"
+#include "ane/compiler/work.h"
 #include "base/half.h"
 #include "base/strings.h"
 
@@ -27,6 +28,7 @@ class Emitter {
         names_(region.tensors.size()) {}
 
   Result<ProgramImage> Run() {
+    ReserveWeights();
     NameResults();
     Parameters();
     for (const IrNode& node : region_.nodes) ATTUNE_RETURN_IF_ERROR(EmitNode(node));
@@ -42,6 +44,15 @@ class Emitter {
   const SurfaceSpec& SpecOf(SurfaceId id) const { return surfaces_[static_cast<std::size_t>(id)]; }
   std::string& NameOf(TensorId id) { return names_[static_cast<std::size_t>(id)]; }
   std::string NewName() { return StrCat("v", next_name_++); }
+
+  void ReserveWeights() {
+    std::int64_t bytes = 0, records = 0;
+    for (const Weight& weight : region_.weights) {
+      bytes += BytesOf(weight, element_);
+      records += TensorsOf(weight);
+    }
+    blobs_.Reserve(static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(records));
+  }
 
   // A result that may be returned as it is carries its symbol from the start.
   void NameResults() {

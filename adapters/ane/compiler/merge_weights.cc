@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "ane/compiler/passes.h"
@@ -32,7 +33,26 @@ Weight Joined(const std::vector<const Weight*>& weights, bool side_by_side) {
   return joined;
 }
 
-// --- Several convolutions over one input ---
+// --- Several linears over one input ---
+
+// A linear over a frozen weight, in either form: a convolution of x by W, or a product
+// of W, constant [1, 1, out, in], with x.
+struct Linear {
+  TensorId x = kNone, weight = kNone;
+  std::size_t axis = 0;  // Of the result's channels.
+};
+
+std::optional<Linear> LinearOf(const Rewriter& rewriter, const IrNode& node) {
+  if (node.prim == Prim::kConv) return Linear{node.inputs[0], node.inputs[1], 1};
+  if (node.prim != Prim::kMatMul || node.transpose_x || node.transpose_y) return std::nullopt;
+  const IrTensor& weight = rewriter.tensor(node.inputs[0]);
+  const Dims& x = rewriter.dims(node.inputs[1]);
+  if (weight.origin != Origin::kWeight || weight.dims[0] != 1 || weight.dims[1] != 1 ||
+      RowsOf(rewriter.weight(node.inputs[0])) != weight.dims[2] || x[0] != 1 || x[1] != 1) {
+    return std::nullopt;
+  }
+  return Linear{node.inputs[1], node.inputs[0], 2};
+}
 
 struct Stack {
   std::vector<std::size_t> members;  // Indices of nodes, in order.
@@ -42,11 +62,13 @@ struct Stack {
 class Stacker {
  public:
   Stacker(Rewriter* rewriter, const std::vector<IrNode>& nodes) : rewriter_(rewriter) {
-    std::map<std::pair<TensorId, WeightStorage>, std::size_t> open;
+    std::map<std::tuple<TensorId, Prim, WeightStorage>, std::size_t> open;
     for (std::size_t i = 0; i < nodes.size(); ++i) {
-      if (!MayStack(nodes[i])) continue;
-      const std::int64_t channels = rewriter->dims(nodes[i].output)[1];
-      const auto key = std::pair(nodes[i].inputs[0], rewriter->weight(nodes[i].inputs[1]).storage);
+      const std::optional<Linear> linear = LinearOf(*rewriter, nodes[i]);
+      if (!linear.has_value() || !MayStack(*linear)) continue;
+      const std::int64_t channels = rewriter->dims(nodes[i].output)[linear->axis];
+      const auto key =
+          std::tuple(linear->x, nodes[i].prim, rewriter->weight(linear->weight).storage);
       const auto [at, fresh] = open.try_emplace(key, stacks_.size());
       if (fresh || i - stacks_[at->second].members[0] > kWindow ||
           stacks_[at->second].channels + channels > kMaxStackedChannels) {
@@ -72,34 +94,37 @@ class Stacker {
   }
 
  private:
-  bool MayStack(const IrNode& node) const {
-    return node.prim == Prim::kConv && rewriter_->Uses(node.inputs[1]) == 1 &&
-           IsOneOf(rewriter_->weight(node.inputs[1]), false);
+  bool MayStack(const Linear& linear) const {
+    return rewriter_->Uses(linear.weight) == 1 && IsOneOf(rewriter_->weight(linear.weight), false);
   }
 
   void WriteStack(const std::vector<IrNode>& nodes, const Stack& stack) {
-    IrNode conv = nodes[stack.members[0]];
+    IrNode merged = nodes[stack.members[0]];
+    const std::size_t axis = LinearOf(*rewriter_, merged)->axis;
+    const std::size_t side = axis == 1 ? 1 : 0;  // The weight's among the operands.
     std::vector<const Weight*> weights;
     for (const std::size_t m : stack.members) {
-      weights.push_back(&rewriter_->weight(nodes[m].inputs[1]));
-      if (m != stack.members[0]) conv.label += ", " + nodes[m].label;
+      weights.push_back(&rewriter_->weight(nodes[m].inputs[side]));
+      if (m != stack.members[0]) merged.label += ", " + nodes[m].label;
     }
-    Dims dims = rewriter_->dims(conv.output);
-    dims[1] = stack.channels;
+    Dims dims = rewriter_->dims(merged.output);
+    dims[axis] = stack.channels;
+    Weight joined = Joined(weights, false);
+    if (axis == 2) joined.dims = {1, 1, joined.dims[0], joined.dims[1]};
     const std::string name = weights[0]->name;
-    conv.inputs[1] = rewriter_->NewWeight(name, Joined(weights, false));
-    const TensorId all = conv.output =
-        rewriter_->NewTensor(rewriter_->tensor(conv.output).name, dims);
-    rewriter_->Keep(std::move(conv));
-    std::int64_t first = 0;
+    merged.inputs[side] = rewriter_->NewWeight(name, std::move(joined));
+    const TensorId all = merged.output =
+        rewriter_->NewTensor(rewriter_->tensor(merged.output).name, dims);
+    rewriter_->Keep(std::move(merged));
+    Dims begin{};
     for (const std::size_t m : stack.members) {
       IrNode slice{};
       slice.prim = Prim::kSlice;
       slice.inputs = {all};
       slice.output = nodes[m].output;
-      slice.begin = {0, first, 0, 0};
+      slice.begin = begin;
       slice.label = nodes[m].label;
-      first += rewriter_->dims(slice.output)[1];
+      begin[axis] += rewriter_->dims(slice.output)[axis];
       rewriter_->Keep(std::move(slice));
     }
   }

@@ -1,6 +1,7 @@
 #include "ane/compiler/weight_data.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -28,10 +29,10 @@ std::vector<Place> PlacesOf(const Weight& weight) {
   return places;
 }
 
-// Calls store(element of the matrix, number) for each of a piece's numbers, in blocks
-// so that a transposed source is not read down its columns.
-template <typename Load, typename Store>
-void Walk(const Place& place, Load load, Store store) {
+// Calls move(element of the matrix, element of the source) for each of a piece's
+// numbers, in blocks so that a transposed piece is not written down its columns.
+template <typename Move>
+void Walk(const Place& place, Move move) {
   constexpr std::int64_t kBlock = 32;
   const WeightPiece& piece = *place.piece;
   const std::int64_t a = piece.source.shape[0];
@@ -43,7 +44,7 @@ void Walk(const Place& place, Load load, Store store) {
     const std::int64_t j1 = std::min(j0 + block, b);
     for (std::int64_t i = 0; i < a; ++i) {
       for (std::int64_t j = j0; j < j1; ++j) {
-        store(place.first + i * down + j * right, load(i * b + j) * piece.scale);
+        move(place.first + i * down + j * right, i * b + j);
       }
     }
   }
@@ -56,26 +57,40 @@ T ReadAs(const std::byte* data, std::int64_t i) {
   return value;
 }
 
+template <typename T>
+void WriteAs(std::byte* data, std::int64_t i, T value) {
+  std::memcpy(data + i * static_cast<std::int64_t>(sizeof(T)), &value, sizeof(T));
+}
+
+// Calls store(element of the matrix, number) for each of a piece's numbers.
 template <typename Store>
-void WalkAny(const Place& place, Store store) {
+void WalkNumbers(const Place& place, Store store) {
   const TensorView& source = place.piece->source;
   const std::byte* data = source.data;
+  const float scale = place.piece->scale;
+  const auto walk = [&](auto load) {
+    Walk(place, [&](std::int64_t at, std::int64_t from) { store(at, load(from) * scale); });
+  };
   switch (source.dtype) {
     case DType::kF32:
-      return Walk(
-          place, [data](std::int64_t i) { return ReadAs<float>(data, i); }, store);
+      return walk([data](std::int64_t i) { return ReadAs<float>(data, i); });
     case DType::kF16:
-      return Walk(
-          place, [data](std::int64_t i) { return F32FromF16(ReadAs<std::uint16_t>(data, i)); },
-          store);
+      return walk([data](std::int64_t i) { return F32FromF16(ReadAs<std::uint16_t>(data, i)); });
     case DType::kBf16:
-      return Walk(
-          place, [data](std::int64_t i) { return F32FromBf16(ReadAs<std::uint16_t>(data, i)); },
-          store);
+      return walk([data](std::int64_t i) { return F32FromBf16(ReadAs<std::uint16_t>(data, i)); });
     default:
-      return Walk(
-          place, [&source](std::int64_t i) { return ElementAsF32(source, i); }, store);
+      return walk([&source](std::int64_t i) { return ElementAsF32(source, i); });
   }
+}
+
+// Most numbers are normal in fp16 and need no more than this; there are hundreds of
+// millions of them.
+inline std::uint16_t HalfOf(float number) {
+  const auto bits = std::bit_cast<std::uint32_t>(number);
+  const std::uint32_t magnitude = bits & 0x7fffffffu;
+  if (magnitude - 0x38800000u >= 0x477ff000u - 0x38800000u) return F16FromF32(number);
+  const std::uint32_t rounded = magnitude + 0xfffu + ((magnitude >> 13) & 1u);
+  return static_cast<std::uint16_t>((bits >> 16 & 0x8000u) | ((rounded - 0x38000000u) >> 13));
 }
 
 Status Beyond(const Weight& weight, float number) {
@@ -97,18 +112,25 @@ bool SamePiece(const WeightPiece& a, const WeightPiece& b) {
 }  // namespace
 
 Status FillElements(const Weight& weight, ElementType element, std::span<std::byte> out) {
+  std::byte* to = out.data();
   for (const Place& place : PlacesOf(weight)) {
+    const TensorView& source = place.piece->source;
     if (element == ElementType::kF32) {
-      WalkAny(place, [&out](std::int64_t at, float number) {
-        std::memcpy(out.data() + at * 4, &number, 4);
+      WalkNumbers(place, [to](std::int64_t at, float number) { WriteAs(to, at, number); });
+      continue;
+    }
+    if (source.dtype == DType::kF16 && place.piece->scale == 1.0f) {
+      const std::byte* data = source.data;
+      Walk(place, [to, data](std::int64_t at, std::int64_t from) {
+        WriteAs(to, at, ReadAs<std::uint16_t>(data, from));
       });
       continue;
     }
     float beyond = 0;
-    WalkAny(place, [&out, &beyond](std::int64_t at, float number) {
-      const std::uint16_t half = F16FromF32(number);
+    WalkNumbers(place, [to, &beyond](std::int64_t at, float number) {
+      const std::uint16_t half = HalfOf(number);
       if ((half & 0x7fffu) == 0x7c00u && std::isfinite(number)) beyond = number;
-      std::memcpy(out.data() + at * 2, &half, 2);
+      WriteAs(to, at, half);
     });
     if (beyond != 0) return Beyond(weight, beyond);
   }

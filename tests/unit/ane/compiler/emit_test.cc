@@ -279,6 +279,24 @@ TEST(EmitWeights, JoinsTransposesScalesAndPadsPieces) {
   }
 }
 
+TEST(EmitWeights, RoundsAsConversionsElsewhereDo) {
+  RegionBuilder b;
+  auto source = std::make_shared<Tensor>(DType::kF32, Shape{32, 32});
+  const float edges[] = {0.0f,     -0.0f,   0x1p-14f,  0x1.fffp-15f, 0x1p-24f, 0x1p-26f,
+                         65504.0f, -1e-30f, 65519.99f, 1.00048828f,  0.1f,     -2049.0f};
+  std::ranges::copy(edges, source->f32().begin());
+  WeightPiece piece;
+  piece.source = source->view();
+  piece.rows = piece.columns = 32;
+  b.Output(b.Conv(b.Input(32, 32), b.Weight(std::vector{piece}, {32, 32, 1, 1})));
+  const Emitted e = MustEmit(b);
+  ASSERT_OK_AND_ASSIGN(const mil::BlobRecord record, mil::ReadRecord(e.image.weights, 64));
+  const std::vector<float> halves = HalvesAt(e.image, record);
+  for (std::size_t i = 0; i < std::size(edges); ++i) {
+    EXPECT_EQ(F16FromF32(halves[i]), F16FromF32(edges[i])) << edges[i];
+  }
+}
+
 TEST(EmitWeights, WritesF32ForTheExactProfile) {
   const Emitted e = MustEmit(Sample(), ElementType::kF32);
   ASSERT_OK_AND_ASSIGN(const auto records, mil::ReadRecords(e.image.weights));

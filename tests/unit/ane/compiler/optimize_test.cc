@@ -212,6 +212,24 @@ TEST(MergeWeights, StacksConvolutionsOverOneInput) {
   EXPECT_EQ(b.region().nodes[0].label, "node 0, node 1, node 2");
 }
 
+// The other form of a linear, for a chip that is faster at it.
+TEST(MergeWeights, StacksConstantsOfProductsOverOneInput) {
+  RegionBuilder b;
+  const TensorId x = b.Reshape(b.Input(64, 32), {1, 1, 64, 32});
+  for (int i = 0; i < 3; ++i) {
+    const std::int64_t rows = 8 * (i + 1);
+    b.Output(b.MatMul(b.Weight(b.Matrix(rows, 64), {1, 1, rows, 64}), x));
+  }
+  const testing::SurfaceData data = b.Data();
+  const testing::SurfaceData before = OutputsOf(b.region(), data);
+  MergeWeights(&b.region());
+  RemoveDeadCode(&b.region());
+  ASSERT_OK(Verify(b.region(), b.surfaces()));
+  EXPECT_EQ(Count(b.region(), Prim::kMatMul), 1);
+  EXPECT_EQ(b.region().weights[0].dims, (Dims{1, 1, 48, 64}));
+  EXPECT_LT(Distance(before, OutputsOf(b.region(), data)), 1e-9);
+}
+
 TEST(MergeWeights, JoinsConvolutionsIntoOneSum) {
   RegionBuilder b;
   const TensorId base = b.Input(16, 32);
