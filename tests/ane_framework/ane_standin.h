@@ -23,7 +23,7 @@ struct ane_standin_options {
   int no_engine;            /* hasANE is NO. */
   int empty_weights_fail;   /* A program without weights must say so by nil, not by @{}. */
   int64_t max_programs;     /* 0: 127. */
-  int64_t wrapper_compiles; /* 0: no limit. */
+  int64_t wrapper_compiles; /* That the in-memory route does; 0: no limit. */
 };
 
 /* A new machine; what was compiled or loaded is gone, and so are counts and faults.

@@ -126,6 +126,11 @@ static NSString* Hash(NSData* data) {
   (void)qos, (void)options;
   /* Refused without a word. */
   if (![descriptor_ weightsAreAccepted]) return NO;
+  if (!front_wrapper_compiles()) {
+    return StandInAnswer(StandInError(StandInCompilerDomain, 1, 0,
+                                      @"_ANECompiler : ANECCompile() FAILED: err=()"),
+                         error);
+  }
   return [model_ compileExpecting:hashes_ error:error];
 }
 

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,7 @@ struct World {
   std::string temporary_directory, processor, architecture;
   bool has_engine = true, empty_weights_fail = false;
   int64_t counts[FRONT_KINDS] = {};
+  int64_t wrapper_compiles_left = 0;
   bool raises[kStages] = {}, kills[kStages] = {};
   std::set<std::string> hidden, dropped;
   std::map<std::string, int64_t> replaced;
@@ -85,7 +87,8 @@ void Configure(const ane_standin_options& options, attune::ane::Chip chip, World
   world->options = MachineOptions{};
   world->options.target = {chip, options.os};
   if (options.max_programs > 0) world->options.max_programs = options.max_programs;
-  world->options.wrapper_compiles = options.wrapper_compiles;
+  world->wrapper_compiles_left =
+      options.wrapper_compiles > 0 ? options.wrapper_compiles : std::numeric_limits<int64_t>::max();
   world->machine = std::make_unique<Machine>(world->options, &world->parallel);
   world->temporary_directory =
       options.temporary_directory == nullptr ? "/tmp" : options.temporary_directory;
@@ -205,6 +208,8 @@ const char* front_architecture() { return TheWorld().architecture.c_str(); }
 int front_has_engine() { return TheWorld().has_engine ? 1 : 0; }
 int front_empty_weights_fail() { return TheWorld().empty_weights_fail ? 1 : 0; }
 int front_is_hidden(const char* selector) { return TheWorld().hidden.contains(selector) ? 1 : 0; }
+
+int front_wrapper_compiles() { return TheWorld().wrapper_compiles_left-- > 0 ? 1 : 0; }
 
 front_plan front_enter(int stage) {
   World& world = TheWorld();

@@ -61,6 +61,8 @@ const char* front_architecture(void);
 int front_has_engine(void);
 int front_empty_weights_fail(void);
 int front_is_hidden(const char* selector);
+/* Whether the in-memory wrapper has not yet leaked too much for one more compile. */
+int front_wrapper_compiles(void);
 
 /* What was planned for a call at this stage; kills the process if that is it. */
 enum front_plan { FRONT_GO_ON, FRONT_RAISE };

@@ -76,13 +76,17 @@ bool IsCurrent(int lock, const std::string& path) {
          held.st_ino == named.st_ino && held.st_dev == named.st_dev;
 }
 
-// The directory that the last holder of the lock did not come to remove.
-void RemoveLeftover(int lock, const std::string& root) {
+// The directory that the last holder of the lock did not come to remove. The lock is
+// empty afterwards; truncating one that is so already would make some file systems
+// write it to the disk when it is closed.
+Status RemoveLeftover(int lock, const std::string& root) {
   std::array<char, kLongestName + 1> name;
   const ssize_t length = pread(lock, name.data(), name.size(), 0);
-  if (length <= 0) return;
+  if (length <= 0) return OkStatus();
   const std::string_view left(name.data(), static_cast<std::size_t>(length));
   if (IsIdentity(left)) RemoveTree(StrCat(root, "/", left));
+  if (ftruncate(lock, 0) != 0) return Failed("cannot write its lock", errno);
+  return OkStatus();
 }
 
 void Unlock(int lock, const std::string& root) {
@@ -123,7 +127,10 @@ Result<int> StagingArea::Lock() const {
     if (lock < 0) return Failed("cannot create its lock", errno);
     const bool taken = flock(lock, LOCK_EX | LOCK_NB) == 0;
     if (taken && IsCurrent(lock, path)) {
-      RemoveLeftover(lock, root_);
+      if (Status removed = RemoveLeftover(lock, root_); !removed.ok()) {
+        close(lock);
+        return removed;
+      }
       return lock;
     }
     close(lock);
@@ -141,7 +148,6 @@ Result<Staged> StagingArea::Stage(std::string_view name, std::string_view mil,
   }
   ATTUNE_ASSIGN_OR_RETURN(const int lock, Lock());
   Staged staged(root_, std::string(name), lock);
-  if (ftruncate(lock, 0) != 0) return Failed("cannot write its lock", errno);
   ATTUNE_RETURN_IF_ERROR(WriteAll(lock, name));
 
   const std::string directory = staged.directory();

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <vector>
@@ -91,6 +92,41 @@ TEST(AneDriverParity, AnAdapterThatChangesChangesTheOutputWithoutAnotherCompile)
     EXPECT_EQ((*device)->counters().compiles, 1);
     EXPECT_EQ((*device)->counters().evaluations, 2);
   }
+}
+
+// What a device answers to a program that breaks a rule: at whichever call it is noticed.
+Status RunRefused(Device* device, const TestProgram& test) {
+  auto program = device->Load(test.image);
+  if (!program.ok()) return program.status();
+  Bench bench(device, program->get(), 5);
+  if (!bench.bound().ok()) return bench.bound();
+  return (*program)->Evaluate();
+}
+
+TEST(AneDriverParity, ProgramsThatBreakARuleAreRefusedInTheSimulatorsWords) {
+  int refused = 0;
+  for (const Route route : kRoutes) {
+    for (const int os : {15, 26, 27}) {
+      DriverWorld world(route, "m4", os);
+      auto driver = world.Open();
+      ASSERT_OK(driver);
+      SerialParallel parallel;
+      MachineOptions options;
+      options.target = {Chip::kM4, os};
+      auto simulated = MakeSimulatedDevice(options, &parallel);
+      for (const TestProgram& test : BrokenPrograms()) {
+        SCOPED_TRACE(StrCat(RouteName(route), ", macOS ", os, ", ", test.name));
+        const Status ours = RunRefused(driver->get(), test);
+        const Status theirs = RunRefused(simulated.get(), test);
+        EXPECT_FALSE(ours.ok());
+        EXPECT_EQ(ours.ToString(), theirs.ToString());
+        world.ExpectNothingLeft();
+        refused += ours.ok() ? 0 : 1;
+      }
+    }
+  }
+  std::printf("%d programs refused\n", refused);
+  EXPECT_GT(refused, 0);
 }
 
 }  // namespace

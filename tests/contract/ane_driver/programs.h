@@ -6,6 +6,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ane/device/device.h"
@@ -149,6 +150,23 @@ inline TestProgram ManyWeights() {
   return {"many weights", {InProgram(text), file.bytes()}, {"x"}, {"y"}};
 }
 
+// Two procedures of which the first is run. The table of symbols is of both, so that
+// what the first one reads has neither the first index nor all of them.
+inline TestProgram Bank() {
+  return {"bank",
+          {InProgram(R"(
+func procedure000<ios18>(tensor<fp16, [1, 32, 1, 32]> x, tensor<fp16, [1, 32, 1, 32]> b) {
+  tensor<fp16, [1, 32, 1, 32]> y = sub(x = x, y = b)[name = string("y")];
+} -> (y);
+func procedure001<ios18>(tensor<fp16, [1, 32, 1, 64]> a, tensor<fp16, [1, 32, 1, 64]> c) {
+  tensor<fp16, [1, 32, 1, 64]> w = sub(x = a, y = c)[name = string("w")];
+} -> (w);
+)"),
+           {}},
+          {"b", "x"},
+          {"y"}};
+}
+
 // Programs that differ in their text alone, for counting how many there can be.
 inline TestProgram Numbered(int number) {
   const std::string name = StrCat("y", number);
@@ -162,8 +180,57 @@ inline TestProgram Numbered(int number) {
           {name}};
 }
 
+// One op on x and nothing else; `type` is also that of the result.
+inline TestProgram OneOp(std::string_view name, std::string_view type, std::string_view op) {
+  return {std::string(name),
+          {InProgram(StrCat("func main<ios18>(", type, " x) {\n  ", type, " y = ", op,
+                            "[name = string(\"y\")];\n} -> (y);\n")),
+           {}},
+          {"x"},
+          {"y"}};
+}
+
+// Seventeen weights of one file, one more than a program may have.
+inline TestProgram SeventeenWeights() {
+  WeightFile file;
+  std::string text = "func main<ios18>(tensor<fp16, [1, 32, 1, 32]> x) {\n";
+  text += kConvolution;
+  std::string last = "x";
+  for (int i = 0; i < 17; ++i) {
+    const std::string weight = StrCat("w", i), result = i == 16 ? "y" : StrCat("h", i);
+    text += WeightText(weight, "tensor<fp16, [32, 32, 1, 1]>", file.Add(32 * 32, 100));
+    text += Convolution("tensor<fp16, [1, 32, 1, 32]>", result, weight, last);
+    last = result;
+  }
+  return {"seventeen weights", {InProgram(text + "} -> (y);\n"), file.bytes()}, {"x"}, {"y"}};
+}
+
+// A weight file that ends before its record does.
+inline TestProgram CutWeights() {
+  TestProgram test = ManyWeights();
+  test.name = "cut weights";
+  test.image.weights.resize(test.image.weights.size() - 64);
+  return test;
+}
+
+// What the compiler, the loader or the engine does not take.
+inline std::vector<TestProgram> BrokenPrograms() {
+  constexpr std::string_view kUsual = "tensor<fp16, [1, 32, 1, 32]>";
+  TestProgram no_file = ManyWeights();
+  no_file.name = "no weight file";
+  no_file.image.weights.clear();
+  return {OneOp("rsqrt", kUsual, "rsqrt(x = x)"),
+          OneOp("unknown op", kUsual, "frobnicate(x = x)"),
+          OneOp("undefined operand", kUsual, "add(x = x, y = z)"),
+          OneOp("too narrow", "tensor<fp16, [1, 32, 1, 8]>", "add(x = x, y = x)"),
+          {"not the grammar", {"program(1.3) { nonsense }", {}}, {}, {}},
+          SeventeenWeights(),
+          CutWeights(),
+          std::move(no_file)};
+}
+
 inline std::vector<TestProgram> AllPrograms() {
-  return {LoraLinear(), TwoOutputs(), ManyWeights(), Numbered(1)};
+  return {LoraLinear(), TwoOutputs(), ManyWeights(), Bank(), Numbered(1)};
 }
 
 }  // namespace attune::ane::testing
