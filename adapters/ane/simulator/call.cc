@@ -170,7 +170,7 @@ const OpEntry* FindOp(std::string_view name) {
   // The generic path writes some ops with the opset that brought them.
   name = name.substr(0, name.find('<'));
   for (const auto table : {ConstantOps(), ElementwiseOps(), ProductOps(), ReductionOps(),
-                           MovementOps(), QuantizationOps(), CompositeOps()}) {
+                           MovementOps(), SliceOps(), QuantizationOps(), CompositeOps()}) {
     for (const OpEntry& entry : table) {
       if (entry.name == name) return &entry;
     }

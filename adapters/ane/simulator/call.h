@@ -89,6 +89,7 @@ std::span<const OpEntry> ElementwiseOps();
 std::span<const OpEntry> ProductOps();
 std::span<const OpEntry> ReductionOps();
 std::span<const OpEntry> MovementOps();
+std::span<const OpEntry> SliceOps();
 std::span<const OpEntry> ConstantOps();
 std::span<const OpEntry> QuantizationOps();
 std::span<const OpEntry> CompositeOps();

@@ -33,8 +33,11 @@ void MoveRow(const SourceAxis& axis, const float* from, float fill, float* to) {
   }
 }
 
-// Where row `row` of the result comes from, relative to the first element; -1 where a
-// table says that it is all fill.
+// Reversed axes lead to negative offsets, so nothing small can say "nowhere".
+constexpr std::int64_t kNowhere = std::numeric_limits<std::int64_t>::min();
+
+// Where row `row` of the result comes from, relative to the first element; kNowhere
+// where a table says that it is all fill.
 std::int64_t SourceOf(const std::vector<SourceAxis>& axes, std::int64_t row) {
   std::int64_t offset = 0;
   for (std::size_t a = axes.size() - 1; a-- > 0;) {
@@ -44,7 +47,7 @@ std::int64_t SourceOf(const std::vector<SourceAxis>& axes, std::int64_t row) {
     if (axis.table.empty()) {
       offset += at * axis.stride;
     } else if (axis.table[static_cast<std::size_t>(at)] < 0) {
-      return -1;
+      return kNowhere;
     } else {
       offset += axis.table[static_cast<std::size_t>(at)];
     }
@@ -100,7 +103,7 @@ void RunRearrange(const std::vector<SourceAxis>& axes, const float* from, float 
   for (std::int64_t row = range.begin; row < range.end;) {
     const std::int64_t offset = SourceOf(axes, row);
     float* z = to + row * last.extent;
-    if (offset < 0) {
+    if (offset == kNowhere) {
       std::fill(z, z + last.extent, fill);
       ++row;
     } else if (transposed) {
@@ -236,103 +239,6 @@ Status BuildSqueeze(Call& call) {
   return call.Define(call.View(x, dims));
 }
 
-// The old datapaths scale what a slice of the width axis reads from inside a row.
-Result<Value> EmitSlice(Call& call, const Value& x, std::int64_t first, const Axes& axes,
-                        bool inside_width) {
-  ATTUNE_ASSIGN_OR_RETURN(Value z, EmitRearrange(call, x, first, axes, 0));
-  const float clamp = call.numerics().width_slice_clamp;
-  if (!inside_width || !call.numerics().half || clamp == 0 || !mil::IsReal(x.type.dtype)) return z;
-  const UnaryArgs args = {.op = UnaryOp::kClip, .alpha = -clamp, .beta = clamp};
-  return EmitUnary(call, args, z, z.type.dtype);
-}
-
-Status BuildSliceBySize(Call& call) {
-  ATTUNE_ASSIGN_OR_RETURN(const Value x, call.Tensor("x"));
-  ATTUNE_ASSIGN_OR_RETURN(const Dims begin, call.Ints("begin"));
-  ATTUNE_ASSIGN_OR_RETURN(Dims size, call.Ints("size"));
-  const std::size_t rank = x.type.dims.size();
-  if (begin.size() != rank || size.size() != rank) {
-    return call.Fail(StrCat("begin has ", begin.size(), " and size ", size.size(),
-                            " numbers, x has rank ", rank));
-  }
-  const Dims strides = StridesOf(x.type.dims);
-  Axes axes;
-  std::int64_t first = 0;
-  for (std::size_t i = 0; i < rank; ++i) {
-    const std::int64_t extent = x.type.dims[i];
-    const std::int64_t from = begin[i] < 0 ? begin[i] + extent : begin[i];
-    if (size[i] == -1) size[i] = extent - from;
-    if (from < 0 || size[i] <= 0 || from > extent || size[i] > extent - from) {
-      return call.Fail(
-          StrCat("axis ", i, ": ", size[i], " elements from ", begin[i], ", x has ", extent));
-    }
-    first += from * strides[i];
-    axes.push_back({size[i], strides[i], {}});
-  }
-  const bool inside_width = rank > 0 && begin[rank - 1] != 0;
-  ATTUNE_ASSIGN_OR_RETURN(const Value z, EmitSlice(call, x, first, axes, inside_width));
-  return call.Define(z);
-}
-
-struct Interval {
-  std::int64_t from = 0, count = 0, stride = 1;
-};
-
-// What begin:end:stride selects of `extent` elements, as NumPy reads it.
-Interval Selected(std::int64_t extent, std::int64_t begin, std::int64_t end, std::int64_t stride,
-                  bool open_begin, bool open_end) {
-  if (begin < 0) begin += extent;
-  if (end < 0) end += extent;
-  if (stride > 0) {
-    begin = open_begin ? 0 : std::clamp<std::int64_t>(begin, 0, extent);
-    end = open_end ? extent : std::clamp<std::int64_t>(end, 0, extent);
-    return {begin, std::max<std::int64_t>(0, (end - begin + stride - 1) / stride), stride};
-  }
-  begin = open_begin ? extent - 1 : std::clamp<std::int64_t>(begin, -1, extent - 1);
-  end = open_end ? -1 : std::clamp<std::int64_t>(end, -1, extent - 1);
-  return {begin, std::max<std::int64_t>(0, (begin - end - stride - 1) / -stride), stride};
-}
-
-Status BuildSliceByIndex(Call& call) {
-  ATTUNE_ASSIGN_OR_RETURN(const Value x, call.Tensor("x"));
-  const std::size_t rank = x.type.dims.size();
-  ATTUNE_ASSIGN_OR_RETURN(const Dims begin, call.Ints("begin"));
-  ATTUNE_ASSIGN_OR_RETURN(const Dims end, call.Ints("end"));
-  ATTUNE_ASSIGN_OR_RETURN(const Dims stride, call.IntsOr("stride", Dims(rank, 1)));
-  ATTUNE_ASSIGN_OR_RETURN(const Dims begin_mask, call.IntsOr("begin_mask", Dims(rank, 0)));
-  ATTUNE_ASSIGN_OR_RETURN(const Dims end_mask, call.IntsOr("end_mask", Dims(rank, 0)));
-  ATTUNE_ASSIGN_OR_RETURN(const Dims squeeze, call.IntsOr("squeeze_mask", Dims(rank, 0)));
-  for (const Dims* list : {&begin, &end, &stride, &begin_mask, &end_mask, &squeeze}) {
-    if (list->size() != rank) {
-      return call.Fail(StrCat("a list of ", list->size(), " numbers, x has rank ", rank));
-    }
-  }
-  const Dims strides = StridesOf(x.type.dims);
-  Axes axes;
-  Dims dims;
-  std::int64_t first = 0;
-  bool inside_width = false;
-  for (std::size_t i = 0; i < rank; ++i) {
-    const std::int64_t extent = x.type.dims[i];
-    if (stride[i] == 0) return call.Fail(StrCat("axis ", i, ": a stride of 0"));
-    Interval part =
-        Selected(extent, begin[i], end[i], stride[i], begin_mask[i] != 0, end_mask[i] != 0);
-    if (squeeze[i] != 0) {
-      part = {begin_mask[i] != 0 ? 0 : begin[i] + (begin[i] < 0 ? extent : 0), 1, 1};
-    }
-    if (part.count <= 0 || part.from < 0 || part.from >= extent) {
-      return call.Fail(StrCat("axis ", i, ": ", begin[i], " to ", end[i], " of ", extent,
-                              " elements selects none"));
-    }
-    first += part.from * strides[i];
-    axes.push_back({part.count, strides[i] * part.stride, {}});
-    if (squeeze[i] == 0) dims.push_back(part.count);
-    inside_width = i + 1 == rank && part.from != 0;
-  }
-  ATTUNE_ASSIGN_OR_RETURN(const Value z, EmitSlice(call, x, first, axes, inside_width));
-  return call.Define(call.View(z, dims));
-}
-
 // Every part in its place of [outer, all parts, inner].
 Result<Value> EmitConcat(Call& call, const std::vector<Value>& parts, std::size_t axis) {
   Dims dims = parts[0].type.dims;
@@ -397,40 +303,6 @@ Status BuildConcat(Call& call) {
   for (Value& part : parts) part = call.View(part, merged);
   ATTUNE_ASSIGN_OR_RETURN(const Value z, EmitConcat(call, parts, 1));
   return call.Define(call.View(z, result));
-}
-
-Status BuildSplit(Call& call) {
-  ATTUNE_ASSIGN_OR_RETURN(const Value x, call.Tensor("x"));
-  const Dims& dims = x.type.dims;
-  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t axis, call.AxisOr("axis", dims.size(), 0));
-  const auto at = static_cast<std::size_t>(axis);
-  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t parts, call.IntOr("num_splits", 0));
-  ATTUNE_ASSIGN_OR_RETURN(Dims sizes, call.IntsOr("split_sizes", {}));
-  if (sizes.empty()) {
-    if (parts <= 0 || dims[at] % parts != 0) {
-      return call.Fail(StrCat("num_splits: ", dims[at], " elements in ", parts, " parts"));
-    }
-    sizes.assign(static_cast<std::size_t>(parts), dims[at] / parts);
-  }
-  const Dims strides = StridesOf(dims);
-  std::vector<Value> values;
-  std::int64_t begin = 0;
-  for (const std::int64_t size : sizes) {
-    if (size <= 0 || size > dims[at] - begin) break;
-    Axes axes;
-    for (std::size_t i = 0; i < dims.size(); ++i) {
-      axes.push_back({i == at ? size : dims[i], strides[i], {}});
-    }
-    const bool inside_width = at + 1 == dims.size() && begin > 0;
-    ATTUNE_ASSIGN_OR_RETURN(Value part,
-                            EmitSlice(call, x, begin * strides[at], axes, inside_width));
-    values.push_back(std::move(part));
-    begin += size;
-  }
-  if (begin != dims[at] || values.size() != sizes.size()) {
-    return call.Fail(StrCat("split_sizes: [", StrJoin(sizes, ","), "] of ", dims[at]));
-  }
-  return call.Define(values);
 }
 
 // Where element i of a padded axis comes from; -1: the constant.
@@ -513,10 +385,7 @@ constexpr OpEntry kOps[] = {
     {"transpose", "x perm", BuildTranspose},
     {"expand_dims", "x axes", BuildExpandDims},
     {"squeeze", "x axes", BuildSqueeze},
-    {"slice_by_size", "x begin size", BuildSliceBySize},
-    {"slice_by_index", "x begin end stride begin_mask end_mask squeeze_mask", BuildSliceByIndex},
     {"concat", "values axis interleave", BuildConcat},
-    {"split", "x num_splits split_sizes axis", BuildSplit},
     {"pad", "x pad mode constant_val", BuildPad},
     {"reverse", "x axes", BuildReverse},
 };
