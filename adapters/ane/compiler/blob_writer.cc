@@ -29,7 +29,8 @@ void BlobWriter::Reserve(std::uint64_t bytes, std::uint64_t records) {
   if (bytes < kMaxFileBytes) file_.reserve(bytes + (2 * records + 1) * kAlignment);
 }
 
-Result<BlobWriter::Record> BlobWriter::Add(BlobType type, std::uint64_t bytes) {
+Result<BlobWriter::Record> BlobWriter::Add(BlobType type, std::uint64_t bytes,
+                                           std::uint64_t padding_bits) {
   const std::uint64_t at = file_.empty() ? kAlignment : Aligned(file_.size());
   if (bytes >= kMaxFileBytes || at + kAlignment + bytes >= kMaxFileBytes) {
     return ResourceExhausted(StrCat("weight file: ", bytes, " bytes after ", at, ", limit ",
@@ -42,6 +43,7 @@ Result<BlobWriter::Record> BlobWriter::Add(BlobType type, std::uint64_t bytes) {
   // From the file's beginning, in every record: one that repeats the first's reads
   // the first's numbers.
   Put(&file_, at + 16, at + kAlignment, 8);
+  Put(&file_, at + 24, padding_bits, 8);
   ++records_;
   return Record{at, std::span(file_).last(static_cast<std::size_t>(bytes))};
 }

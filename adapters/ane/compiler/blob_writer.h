@@ -13,7 +13,7 @@
 namespace attune::ane {
 
 // NOTE: as the format numbers them.
-enum class BlobType : std::uint32_t { kFloat16 = 1, kFloat32 = 2, kUInt8 = 3, kInt8 = 4 };
+enum class BlobType : std::uint32_t { kFloat16 = 1, kFloat32 = 2, kInt8 = 4, kUInt4 = 11 };
 
 class BlobWriter {
  public:
@@ -25,8 +25,10 @@ class BlobWriter {
   // Makes room for so many bytes of data and their records.
   void Reserve(std::uint64_t bytes, std::uint64_t records);
 
+  // `padding_bits` of the last byte mean nothing.
+  //
   //   kResourceExhausted  the file would reach 4 GiB, where offsets break
-  Result<Record> Add(BlobType type, std::uint64_t bytes);
+  Result<Record> Add(BlobType type, std::uint64_t bytes, std::uint64_t padding_bits = 0);
 
   // The file; empty when nothing was added.
   std::vector<std::byte> Finish();

@@ -142,52 +142,75 @@ class Emitter {
     if (found != weight_names_.end()) return found->second;
     const Weight& weight = region_.weights[static_cast<std::size_t>(id)];
     const std::string name = StrCat("w", weight_names_.size());
-    if (weight.storage == WeightStorage::kInt8) {
-      ATTUNE_RETURN_IF_ERROR(EmitInt8(weight, name));
-    } else {
-      ATTUNE_ASSIGN_OR_RETURN(
-          const BlobWriter::Record record,
-          blobs_.Add(ElementBlob(),
-                     static_cast<std::uint64_t>(Elements(weight.dims) * SizeOf(element_))));
-      ATTUNE_RETURN_IF_ERROR(FillElements(weight, element_, record.data));
-      writer_.Blob(writer_.TensorType(weight.dims), name, record.offset);
+    switch (weight.storage) {
+      case WeightStorage::kElement: {
+        ATTUNE_ASSIGN_OR_RETURN(const BlobWriter::Record record, AddElements(weight.dims));
+        ATTUNE_RETURN_IF_ERROR(FillElements(weight, element_, record.data));
+        writer_.Blob(writer_.TensorType(weight.dims), name, record.offset);
+        break;
+      }
+      case WeightStorage::kInt8:
+        ATTUNE_RETURN_IF_ERROR(EmitInt8(weight, name));
+        break;
+      case WeightStorage::kPalette4:
+        ATTUNE_RETURN_IF_ERROR(EmitPalette(weight, name));
+        break;
     }
     weight_names_.emplace(id, name);
     return name;
   }
 
-  BlobType ElementBlob() const {
-    return element_ == ElementType::kF16 ? BlobType::kFloat16 : BlobType::kFloat32;
+  Result<BlobWriter::Record> AddElements(std::span<const std::int64_t> dims) {
+    std::int64_t bytes = SizeOf(element_);
+    for (const std::int64_t extent : dims) bytes *= extent;
+    const BlobType type = element_ == ElementType::kF16 ? BlobType::kFloat16 : BlobType::kFloat32;
+    return blobs_.Add(type, static_cast<std::uint64_t>(bytes));
+  }
+
+  // What a weight needs beside it, the same for each of its rows: [rows, 1, 1, 1, ...].
+  Status EmitBeside(std::span<const float> numbers, std::span<const std::int64_t> dims,
+                    const std::string& name) {
+    ATTUNE_ASSIGN_OR_RETURN(const BlobWriter::Record record, AddElements(dims));
+    WeightPiece column;
+    column.source = {DType::kF32, Shape{static_cast<std::int64_t>(numbers.size())},
+                     std::as_bytes(numbers).data()};
+    column.rows = static_cast<std::int64_t>(numbers.size());
+    column.columns = 1;
+    Weight beside;
+    beside.name = name;
+    beside.pieces = {column};
+    ATTUNE_RETURN_IF_ERROR(FillElements(beside, element_, record.data));
+    writer_.Blob(writer_.TensorType(dims), name, record.offset);
+    return OkStatus();
   }
 
   Status EmitInt8(const Weight& weight, const std::string& name) {
     ATTUNE_ASSIGN_OR_RETURN(const Int8Weight quantized, QuantizeRows(weight, element_));
-    ATTUNE_ASSIGN_OR_RETURN(const BlobWriter::Record data,
+    ATTUNE_ASSIGN_OR_RETURN(const BlobWriter::Record record,
                             blobs_.Add(BlobType::kInt8, quantized.data.size()));
-    for (std::size_t i = 0; i < quantized.data.size(); ++i) {
-      data.data[i] = static_cast<std::byte>(quantized.data[i]);
-    }
-    writer_.Blob(StrCat("tensor<int8, [", StrJoin(weight.dims, ", "), "]>"), name + "_data",
-                 data.offset);
-
-    const Dims dims = {weight.dims[0], 1, 1, 1};
-    // As a weight of one column, so that scales are written like any other numbers.
-    const Shape shape{dims[0]};
-    WeightPiece column;
-    column.source = {DType::kF32, shape, std::as_bytes(std::span(quantized.scales)).data()};
-    column.rows = dims[0];
-    column.columns = 1;
-    Weight scales;
-    scales.name = weight.name + " (scales)";
-    scales.dims = dims;
-    scales.pieces = {column};
-    ATTUNE_ASSIGN_OR_RETURN(
-        const BlobWriter::Record record,
-        blobs_.Add(ElementBlob(), static_cast<std::uint64_t>(dims[0] * SizeOf(element_))));
-    ATTUNE_RETURN_IF_ERROR(FillElements(scales, element_, record.data));
-    writer_.Blob(writer_.TensorType(dims), name + "_scale", record.offset);
+    std::ranges::copy(std::as_bytes(std::span(quantized.data)), record.data.begin());
+    const std::string data = name + "_data", scale = name + "_scale";
+    writer_.Blob(StrCat("tensor<int8, [", StrJoin(weight.dims, ", "), "]>"), data, record.offset);
+    const std::int64_t dims[] = {weight.dims[0], 1, 1, 1};
+    ATTUNE_RETURN_IF_ERROR(EmitBeside(quantized.scales, dims, scale));
     writer_.Statement(weight.dims, name, "constexpr_blockwise_shift_scale",
-                      {{"data", name + "_data"}, {"scale", name + "_scale"}});
+                      {{"data", data}, {"scale", scale}});
+    return OkStatus();
+  }
+
+  Status EmitPalette(const Weight& weight, const std::string& name) {
+    ATTUNE_ASSIGN_OR_RETURN(const PaletteWeight palette, PaletteRows(weight, element_));
+    const std::uint64_t padding_bits = Elements(weight.dims) % 2 == 0 ? 0 : 4;
+    ATTUNE_ASSIGN_OR_RETURN(const BlobWriter::Record record,
+                            blobs_.Add(BlobType::kUInt4, palette.indices.size(), padding_bits));
+    std::ranges::copy(palette.indices, record.data.begin());
+    const std::string indices = name + "_indices", lut = name + "_lut";
+    writer_.Blob(StrCat("tensor<uint4, [", StrJoin(weight.dims, ", "), "]>"), indices,
+                 record.offset);
+    const std::int64_t dims[] = {weight.dims[0], 1, 1, 1, kPaletteColours, 1};
+    ATTUNE_RETURN_IF_ERROR(EmitBeside(palette.palettes, dims, lut));
+    writer_.Statement(weight.dims, name, "constexpr_lut_to_dense",
+                      {{"indices", indices}, {"lut", lut}});
     return OkStatus();
   }
 

@@ -36,9 +36,21 @@ std::string PieceText(const WeightPiece& piece) {
   return StrCat(out, " as [", piece.rows, ", ", piece.columns, "]");
 }
 
+std::string_view StorageText(WeightStorage storage) {
+  switch (storage) {
+    case WeightStorage::kInt8:
+      return " int8";
+    case WeightStorage::kPalette4:
+      return " palette4";
+    case WeightStorage::kElement:
+      break;
+  }
+  return "";
+}
+
 std::string WeightText(const Weight& weight) {
-  std::string out = StrCat("weight ", weight.name, Text(weight.dims),
-                           weight.storage == WeightStorage::kInt8 ? " int8" : "", " =");
+  std::string out =
+      StrCat("weight ", weight.name, Text(weight.dims), StorageText(weight.storage), " =");
   for (std::size_t i = 0; i < weight.pieces.size(); ++i) {
     if (i > 0) out += weight.side_by_side ? " |" : " /";
     out += StrCat(" ", PieceText(weight.pieces[i]));

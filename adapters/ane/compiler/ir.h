@@ -78,7 +78,7 @@ struct WeightPiece {
   float scale = 1.0f;
   std::int64_t rows = 0, columns = 0;  // Of the piece; beyond the source: zeros.
 };
-enum class WeightStorage : std::uint8_t { kElement, kInt8 };
+enum class WeightStorage : std::uint8_t { kElement, kInt8, kPalette4 };
 
 // A row-major matrix of pieces, stacked or side by side, in the shape `dims`: of a
 // convolution [rows, columns, 1, 1], of a constant operand [1, 1, rows, columns] or
@@ -88,8 +88,8 @@ struct Weight {
   Dims dims{};
   bool side_by_side = false;
   std::vector<WeightPiece> pieces;
-  // kElement: fp16, or f32 for the exact profile. kInt8: a scale for each row; of
-  // convolutions only.
+  // kElement: fp16, or f32 for the exact profile. kInt8: a scale for each row.
+  // kPalette4: sixteen numbers for each row. The latter two of convolutions only.
   WeightStorage storage = WeightStorage::kElement;
 };
 // Rows and columns of all pieces together.

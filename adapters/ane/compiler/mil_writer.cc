@@ -40,7 +40,7 @@ std::string HexFloat(float value) {
 
 }  // namespace
 
-std::string MilWriter::TensorType(const Dims& dims) const {
+std::string MilWriter::TensorType(std::span<const std::int64_t> dims) const {
   return StrCat("tensor<", element_ == ElementType::kF16 ? "fp16" : "fp32", ", [",
                 StrJoin(dims, ", "), "]>");
 }

@@ -21,7 +21,7 @@ class MilWriter {
   explicit MilWriter(ElementType element) : element_(element) {}
 
   // "tensor<fp16, [1, 64, 1, 32]>".
-  std::string TensorType(const Dims& dims) const;
+  std::string TensorType(std::span<const std::int64_t> dims) const;
 
   // Each gives the name of a const, the same for the same literal.
   std::string Bool(bool value);

@@ -81,9 +81,9 @@ class Verifier {
                              "] for dims ", Text(weight.dims)));
     }
     const bool per_row = weight.dims[0] == rows && weight.dims[2] == 1 && weight.dims[3] == 1;
-    if (weight.storage == WeightStorage::kInt8 && !per_row) {
-      return Internal(StrCat("weight ", weight.name, ": int8 with dims ", Text(weight.dims),
-                             " and ", rows, " rows"));
+    if (weight.storage != WeightStorage::kElement && !per_row) {
+      return Internal(StrCat("weight ", weight.name, ": stored by rows, with dims ",
+                             Text(weight.dims), " and ", rows, " rows"));
     }
     return OkStatus();
   }

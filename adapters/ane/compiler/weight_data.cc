@@ -137,31 +137,6 @@ Status FillElements(const Weight& weight, ElementType element, std::span<std::by
   return OkStatus();
 }
 
-Result<Int8Weight> QuantizeRows(const Weight& weight, ElementType element) {
-  const auto rows = static_cast<std::size_t>(RowsOf(weight));
-  const auto columns = static_cast<std::size_t>(ColumnsOf(weight));
-  std::vector<float> numbers(rows * columns);
-  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(numbers));
-  ATTUNE_RETURN_IF_ERROR(FillElements(weight, ElementType::kF32, bytes));
-
-  Int8Weight out{std::vector<std::int8_t>(rows * columns), std::vector<float>(rows, 1.0f)};
-  for (std::size_t row = 0; row < rows; ++row) {
-    const float* from = numbers.data() + row * columns;
-    float largest = 0;
-    for (std::size_t i = 0; i < columns; ++i) largest = std::max(largest, std::abs(from[i]));
-    float scale = largest / 127.0f;
-    if (element == ElementType::kF16) scale = F32FromF16(F16FromF32(scale));
-    if (!std::isfinite(scale)) return Beyond(weight, largest);
-    if (scale == 0) continue;  // Also rows whose scale fp16 cannot hold: they are zeros to it.
-    out.scales[row] = scale;
-    for (std::size_t i = 0; i < columns; ++i) {
-      const float integer = std::nearbyint(std::clamp(from[i] / scale, -127.0f, 127.0f));
-      out.data[row * columns + i] = static_cast<std::int8_t>(integer);
-    }
-  }
-  return out;
-}
-
 bool SameNumbers(const Weight& a, const Weight& b) {
   return a.dims == b.dims && a.storage == b.storage &&
          (a.side_by_side == b.side_by_side || a.pieces.size() == 1) &&

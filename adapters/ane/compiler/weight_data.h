@@ -26,6 +26,16 @@ struct Int8Weight {
 };
 Result<Int8Weight> QuantizeRows(const Weight& weight, ElementType element);
 
+inline constexpr std::int64_t kPaletteColours = 16;
+
+// Rows as indices into sixteen numbers of their own, which lie where a row's are (least
+// squares, by Lloyd's iteration from its quantiles).
+struct PaletteWeight {
+  std::vector<std::byte> indices;  // Four bits each, the first in the lower half.
+  std::vector<float> palettes;     // By row; fp16 numbers for programs of fp16.
+};
+Result<PaletteWeight> PaletteRows(const Weight& weight, ElementType element);
+
 // Whether both stand for the same numbers in the same dims: from the same bytes in
 // memory or, for small constants of the compiler, from equal ones.
 bool SameNumbers(const Weight& a, const Weight& b);

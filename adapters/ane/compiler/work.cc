@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ane/compiler/compile.h"
+#include "ane/compiler/weight_data.h"
 
 namespace attune::ane {
 namespace {
@@ -60,9 +61,16 @@ double LargestLive(const Region& region, std::int64_t bytes_each) {
 }  // namespace
 
 std::int64_t BytesOf(const Weight& weight, ElementType element) {
-  const std::int64_t elements = Elements(weight.dims);
-  if (weight.storage == WeightStorage::kElement) return elements * SizeOf(element);
-  return elements + RowsOf(weight) * SizeOf(element);
+  const std::int64_t elements = Elements(weight.dims), rows = RowsOf(weight);
+  switch (weight.storage) {
+    case WeightStorage::kInt8:
+      return elements + rows * SizeOf(element);
+    case WeightStorage::kPalette4:
+      return (elements + 1) / 2 + rows * kPaletteColours * SizeOf(element);
+    case WeightStorage::kElement:
+      break;
+  }
+  return elements * SizeOf(element);
 }
 
 Work WorkOfNode(const Region& region, const IrNode& node, ElementType element) {

@@ -10,9 +10,9 @@ namespace attune::ane {
 
 // Of a weight in its storage, as the weight file has it.
 std::int64_t BytesOf(const Weight& weight, ElementType element);
-// Tensors that a weight counts as: integers have their scales beside them.
+// Tensors that a weight counts as: integers have scales beside them, or palettes.
 constexpr std::int64_t TensorsOf(const Weight& weight) {
-  return weight.storage == WeightStorage::kInt8 ? 2 : 1;
+  return weight.storage == WeightStorage::kElement ? 1 : 2;
 }
 
 // Arithmetic and intermediate results of one node; neither weights nor surfaces.

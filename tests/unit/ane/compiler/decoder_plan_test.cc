@@ -62,7 +62,9 @@ CompilerOptions RandomOptions(std::uint64_t seed) {
   options.target.chip = kChipsSeen[random.NextBelow(4)];
   options.target.os = 15 + (random.NextBelow(3) == 0 ? 0 : 11 + static_cast<int>(seed % 2));
   options.head = random.NextBelow(2) == 0 ? HeadPlacement::kDevice : HeadPlacement::kHost;
-  options.weights = random.NextBelow(3) == 0 ? WeightStorage::kInt8 : WeightStorage::kElement;
+  constexpr WeightStorage kStorages[] = {WeightStorage::kElement, WeightStorage::kElement,
+                                         WeightStorage::kInt8, WeightStorage::kPalette4};
+  options.weights = kStorages[random.NextBelow(4)];
   options.max_surface_bytes = random.NextBelow(4) == 0 ? 1 : 0;
   return options;
 }

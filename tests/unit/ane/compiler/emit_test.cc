@@ -331,12 +331,15 @@ TEST(EmitWeights, QuantizesRowsToInt8) {
   const std::vector<float> scales = HalvesAt(e.image, records[1]);
   ASSERT_EQ(scales.size(), 16u);
   const auto matrix = testing::MatrixOf(b.region().weights[0]);
+  std::vector<int> largest(16, 0);
   for (std::size_t i = 0; i < matrix.size(); ++i) {
     const auto integer = static_cast<std::int8_t>(e.image.weights[records[0].data_offset + i]);
+    largest[i / 32] = std::max(largest[i / 32], std::abs(integer));
     const float scale = scales[i / 32];
     // Half a step, and what the rounding of the scale adds at 127 of them.
     EXPECT_NEAR(static_cast<double>(integer * scale), matrix[i], 0.57 * static_cast<double>(scale));
   }
+  EXPECT_EQ(largest, std::vector<int>(16, 127));
   const mil::Statement& conv = *e.Making("s1");
   EXPECT_EQ(e.Source(conv, "weight")->op, "constexpr_blockwise_shift_scale");
 }

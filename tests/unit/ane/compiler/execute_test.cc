@@ -58,6 +58,33 @@ TEST(Execute, IntegerWeightsAreWithinHalfAStep) {
   EXPECT_LT(distance, 64 * 0.6 / 127);
 }
 
+// A row of at most sixteen different numbers has them all in its palette.
+TEST(Execute, PalettesHoldEveryNumberOfARowWithFew) {
+  RegionBuilder b;
+  auto matrix = std::make_shared<Tensor>(DType::kF32, Shape{15, 65});
+  for (std::int64_t i = 0; i < 15 * 65; ++i) {
+    matrix->f32()[static_cast<std::size_t>(i)] =
+        static_cast<float>(i / 65 + 1) * 0.125f * static_cast<float>(i % 65 % 16 - 8);
+  }
+  const TensorId weight = b.Weight(matrix, {15, 65, 1, 1});
+  b.region().weights[0].storage = WeightStorage::kPalette4;
+  b.Output(b.Conv(b.Input(65, 32), weight));
+  const testing::SurfaceData data = b.Data();
+  const testing::SurfaceData wanted = testing::OutputsOf(b.region(), data);
+  EXPECT_LT(testing::Distance(wanted, Executed(b, ElementType::kF16, data)), 1e-4);
+}
+
+TEST(Execute, PalettesComeNearRandomRows) {
+  RegionBuilder b;
+  const TensorId weight = b.ConvWeight(16, 256);
+  b.region().weights[0].storage = WeightStorage::kPalette4;
+  b.Output(b.Conv(b.Input(256, 32), weight));
+  const testing::SurfaceData data = b.Data();
+  const testing::SurfaceData wanted = testing::OutputsOf(b.region(), data);
+  // Uniform in [-1, 1): steps of an eighth, so an error of 1 / sqrt(12 * 64) each.
+  EXPECT_LT(testing::Distance(wanted, Executed(b, ElementType::kF32, data)), 2.0);
+}
+
 // The tails and copies that the emitter adds change nothing.
 TEST(Execute, TailsThatAreMadeSafeKeepTheirNumbers) {
   RegionBuilder b;

@@ -256,6 +256,7 @@ TEST(MergeWeights, LeavesSumsThatAreReadOnTheWay) {
   MergeWeights(&b.region());
   RemoveDeadCode(&b.region());
   EXPECT_EQ(Count(b.region(), Prim::kConv), 2);
+  EXPECT_EQ(Count(b.region(), Prim::kConcat), 0);
 }
 
 TEST(MergeWeights, StaysBelowTheLargestExtents) {

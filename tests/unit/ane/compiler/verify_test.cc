@@ -93,7 +93,7 @@ TEST(Verify, RefusesInt8ForConstantOperands) {
   const TensorId w = b.Weight(b.Matrix(64, 32), {1, 2, 32, 32});
   b.region().weights[0].storage = WeightStorage::kInt8;
   b.Output(b.MatMul(w, x));
-  ExpectDefect(b, "int8");
+  ExpectDefect(b, "stored by rows");
 }
 
 TEST(Print, ShowsLeavesNodesAndOutputs) {
