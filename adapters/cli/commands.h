@@ -31,5 +31,6 @@ void AddEvalCommand(CLI::App* app, Action* action);
 void AddDoctorCommand(CLI::App* app, Action* action);
 void AddInspectCommand(CLI::App* app, Action* action);
 void AddBenchCommand(CLI::App* app, Action* action);
+void AddAneCommand(CLI::App* app, Action* action);
 
 }  // namespace attune

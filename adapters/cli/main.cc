@@ -70,6 +70,7 @@ int Main(int argc, char** argv) {
   AddDoctorCommand(&app, &action);
   AddInspectCommand(&app, &action);
   AddBenchCommand(&app, &action);
+  AddAneCommand(&app, &action);
   AddFooters(&app);
   try {
     app.parse(argc, argv);
