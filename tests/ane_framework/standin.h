@@ -2,9 +2,11 @@
 
 #pragma once
 
-#import <Foundation/Foundation.h>
-
 #include "ane_framework/machine_front.h"
+
+#ifdef __OBJC__ /* Nothing for anybody else. */
+
+#import <Foundation/Foundation.h>
 
 /* Knows the selectors that a test has hidden as not its own. */
 @interface StandInObject : NSObject
@@ -92,3 +94,5 @@ extern NSString* const StandInCompilerDomain;
                    procedureIndex:(NSNumber*)procedure;
 - (BOOL)validate;
 @end
+
+#endif
