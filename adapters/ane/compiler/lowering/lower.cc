@@ -1,6 +1,7 @@
 // Lower(): from a graph to the steps of a hybrid run.
 
 #include <map>
+#include <set>
 #include <utility>
 
 #include "ane/compiler/compile.h"
@@ -45,6 +46,30 @@ std::vector<bool> FindWanted(const Graph& graph, const std::vector<Segment>& seg
   return wanted;
 }
 
+// Attention whose gradient is in another region, where its probabilities are small
+// enough to keep: to read them takes a third of what computing them again does, at any
+// length. Not where surfaces are to be few.
+std::set<ValueId> FindProbabilities(const Graph& graph, const std::vector<Segment>& segments,
+                                    const CompilerOptions& options) {
+  constexpr std::int64_t kMaxBytes = std::int64_t{8} << 20;
+  std::set<ValueId> kept;
+  if (options.max_surface_bytes > 0) return kept;
+  for (const Segment& segment : segments) {
+    std::set<ValueId> here;
+    for (const Item& item : segment.items) {
+      if (!segment.device) break;
+      const Node& node = graph.nodes()[static_cast<std::size_t>(item.node)];
+      if (node.op == OpKind::kAttention) here.insert(node.outputs[0]);
+      if (node.op != OpKind::kAttentionGrad || here.contains(node.inputs[3])) continue;
+      const std::int64_t width = PadWidth(graph.shape(node.inputs[0])[0]);
+      const std::int64_t rows = node.attrs<AttentionAttrs>().heads * width;
+      const bool small = rows * width * SizeOf(options.element) <= kMaxBytes;
+      if (small && rows <= kMaxChannels) kept.insert(node.inputs[3]);
+    }
+  }
+  return kept;
+}
+
 class PlanAuthor {
  public:
   PlanAuthor(Lowered* out, const FrozenParameters& frozen, const CompilerOptions& options,
@@ -52,7 +77,9 @@ class PlanAuthor {
       : out_(*out),
         graph_(out->plan.graph),
         segments_(segments),
-        lowering_(graph_, frozen, options, {FindWanted(graph_, segments), std::move(folds)},
+        lowering_(graph_, frozen, options,
+                  {FindWanted(graph_, segments), std::move(folds),
+                   FindProbabilities(graph_, segments, options)},
                   &out->plan),
         on_host_(graph_.values().size(), false) {
     for (std::size_t i = 0; i < on_host_.size(); ++i) {

@@ -25,10 +25,10 @@ TensorId Sigmoid(RegionBuilder& b, TensorId x) {
 
 TensorId Silu(RegionBuilder& b, TensorId x) { return b.Div(x, b.Add(b.Exp(b.Mul(x, -1.0)), 1.0)); }
 
-// s (1 + x (1 - s)), s the sigmoid.
+// s + x s (1 - s), s the sigmoid.
 TensorId SiluSlope(RegionBuilder& b, TensorId x) {
   const TensorId s = Sigmoid(b, x);
-  return b.Mul(s, b.Add(b.Mul(x, b.Sub(1.0, s)), 1.0));
+  return b.Add(b.Mul(b.Mul(x, s), b.Sub(1.0, s)), s);
 }
 
 // 1 - 2 / (1 + exp(2 x)): exactly 0 at 0, so that padding stays clean.
@@ -188,10 +188,11 @@ void LowerSwiGluGrad(Lowering& in, const Node& node) {
   const TensorId gate = in.ReadExact(node.inputs[0]), up = in.ReadExact(node.inputs[1]);
   const TensorId dy = in.ReadExact(node.inputs[2]);
   const TensorId s = Sigmoid(b, gate);
-  const TensorId slope = b.Mul(s, b.Add(b.Mul(gate, b.Sub(1.0, s)), 1.0));
+  const TensorId silu = b.Mul(gate, s);
+  const TensorId slope = b.Add(b.Mul(silu, b.Sub(1.0, s)), s);
   const bool clean = in.clean(node.inputs[2]);
   in.Write(node.outputs[0], b.Mul(b.Mul(dy, up), slope), clean);
-  in.Write(node.outputs[1], b.Mul(dy, b.Mul(gate, s)), clean);
+  in.Write(node.outputs[1], b.Mul(dy, silu), clean);
 }
 
 }  // namespace attune::ane

@@ -2,8 +2,8 @@
 //
 //   scores [1, H, Q, K] = q^T k + mask,  p = softmax over keys,  out = v p^T
 //
-// All sequences of a batch go at once, apart by the mask. p is computed again in the
-// backward program from q and k, so only those, v and out need be kept.
+// All sequences of a batch go at once, apart by the mask. p is kept for the backward
+// program where it is small: the device moves it faster than it computes it again.
 
 #include <algorithm>
 #include <vector>
@@ -61,27 +61,29 @@ TensorId RotationMatrix(RegionBuilder& b, const RopeAttrs& attrs, std::int64_t h
   });
 }
 
-struct Scores {
-  TensorId q, k;   // q scaled, k repeated: [1, H, D, W].
-  TensorId value;  // Before the softmax.
-  TensorId mask;
-};
+// The scale goes to q, where it keeps scores small, and not to scores, which are more.
+TensorId ScaledQueries(Lowering& in, const Node& node) {
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  return in.builder().Mul(Heads(in, node.inputs[0], attrs.heads, attrs.head_dim),
+                          static_cast<double>(attrs.scale));
+}
 
-Scores ScoresOf(Lowering& in, const Node& node, std::size_t bounds) {
-  RegionBuilder& b = in.builder();
+// Operand 1 or 2, a copy for each query head.
+TensorId RepeatedHeads(Lowering& in, const Node& node, std::size_t operand) {
+  const auto& attrs = node.attrs<AttentionAttrs>();
+  return Repeat(in.builder(), Heads(in, node.inputs[operand], attrs.kv_heads, attrs.head_dim),
+                attrs.heads / attrs.kv_heads);
+}
+
+TensorId MaskOf(Lowering& in, const Node& node, std::size_t bounds) {
   const auto& attrs = node.attrs<AttentionAttrs>();
   const bool bounded = attrs.mask == AttentionMask::kBounded;
-  Scores out{};
-  // The scale goes to q, where it keeps scores small, and not to scores, which are more.
-  out.q = b.Mul(Heads(in, node.inputs[0], attrs.heads, attrs.head_dim),
-                static_cast<double>(attrs.scale));
-  out.k = Repeat(b, Heads(in, node.inputs[1], attrs.kv_heads, attrs.head_dim),
-                 attrs.heads / attrs.kv_heads);
-  out.mask =
-      in.Mask(attrs, in.matrix(node.inputs[0]).rows, bounded ? node.inputs[bounds] : kNoValue,
-              bounded ? node.inputs[bounds + 1] : kNoValue);
-  out.value = b.Add(b.MatMul(out.q, out.k, {.x = true}), out.mask);
-  return out;
+  return in.Mask(attrs, in.matrix(node.inputs[0]).rows, bounded ? node.inputs[bounds] : kNoValue,
+                 bounded ? node.inputs[bounds + 1] : kNoValue);
+}
+
+TensorId Scores(Lowering& in, TensorId q, TensorId k, TensorId mask) {
+  return in.builder().Add(in.builder().MatMul(q, k, {.x = true}), mask);
 }
 
 // [1, 1, 1, W]: 1 for a query that sees some key, 0 for others and for padding. A query
@@ -89,12 +91,6 @@ Scores ScoresOf(Lowering& in, const Node& node, std::size_t bounds) {
 TensorId Visible(RegionBuilder& b, TensorId mask) {
   const std::int64_t width = b.dim(mask, 3);
   return b.Reshape(b.Exp(b.ReduceMax(mask, 3)), {1, 1, 1, width});
-}
-
-TensorId Values(Lowering& in, const Node& node) {
-  const auto& attrs = node.attrs<AttentionAttrs>();
-  return Repeat(in.builder(), Heads(in, node.inputs[2], attrs.kv_heads, attrs.head_dim),
-                attrs.heads / attrs.kv_heads);
 }
 
 // [1, H, W, 1]: for each head the sum over its channels of out * dout, which is the sum
@@ -132,17 +128,21 @@ void LowerAttention(Lowering& in, const Node& node) {
   RegionBuilder& b = in.builder();
   const auto& attrs = node.attrs<AttentionAttrs>();
   const bool bounded = attrs.mask == AttentionMask::kBounded;
-  const Scores scores = ScoresOf(in, node, 3);
+  const ValueId result = node.outputs[0];
+  const TensorId mask = MaskOf(in, node, 3);
+  const TensorId scores = Scores(in, ScaledQueries(in, node), RepeatedHeads(in, node, 1), mask);
+  const TensorId p = b.Softmax(scores, 3);
+  if (in.wants_probabilities(result)) in.KeepProbabilities(result, p);
   // Padded keys have p = 0 but where a query sees nothing: their v is finite.
-  TensorId out = Merge(b, b.MatMul(Values(in, node), b.Softmax(scores.value, 3), {.y = true}));
-  if (bounded) out = b.Mul(out, Visible(b, scores.mask));
-  in.Write(node.outputs[0], out, bounded);
+  TensorId out = Merge(b, b.MatMul(RepeatedHeads(in, node, 2), p, {.y = true}));
+  if (bounded) out = b.Mul(out, Visible(b, mask));
+  in.Write(result, out, bounded);
   if (!in.wanted(node.outputs[1])) return;
-  const TensorId top = b.ReduceMax(scores.value, 3);
-  const TensorId sum = b.ReduceSum(b.Exp(b.Sub(scores.value, top)), 3);
+  const TensorId top = b.ReduceMax(scores, 3);
+  const TensorId sum = b.ReduceSum(b.Exp(b.Sub(scores, top)), 3);
   TensorId lse = b.Add(top, b.Log(sum));
   lse = b.Reshape(lse, {1, attrs.heads, 1, b.dim(lse, 2)});
-  if (bounded) lse = b.Mul(lse, Visible(b, scores.mask));
+  if (bounded) lse = b.Mul(lse, Visible(b, mask));
   in.Write(node.outputs[1], lse, false);
 }
 
@@ -152,21 +152,22 @@ void LowerAttentionGrad(Lowering& in, const Node& node) {
   const auto& attrs = node.attrs<AttentionAttrs>();
   const std::int64_t heads = attrs.heads, dim = attrs.head_dim;
   const std::int64_t times = heads / attrs.kv_heads;
-  const Scores scores = ScoresOf(in, node, 6);
-  const TensorId p = b.Softmax(scores.value, 3);
+  const TensorId q = ScaledQueries(in, node), k = RepeatedHeads(in, node, 1);
+  TensorId p = in.Probabilities(node.inputs[3]);
+  if (p == kNone) p = b.Softmax(Scores(in, q, k, MaskOf(in, node, 6)), 3);
   TensorId dout = in.ReadExact(node.inputs[5]);
   // Queries that see nothing, and padding, attend to every key: only a gradient of 0
   // keeps them out of dk and dv.
   if (attrs.mask == AttentionMask::kBounded || !in.clean(node.inputs[5])) {
-    dout = b.Mul(dout, Visible(b, scores.mask));
+    dout = b.Mul(dout, Visible(b, MaskOf(in, node, 6)));
   }
   const TensorId dot = OutputDot(in, node.inputs[3], dout, attrs);
   dout = b.Reshape(dout, {1, heads, dim, b.dim(dout, 3)});
-  const TensorId dp = b.MatMul(dout, Values(in, node), {.x = true});
+  const TensorId dp = b.MatMul(dout, RepeatedHeads(in, node, 2), {.x = true});
   const TensorId ds = b.Mul(p, b.Sub(dp, dot));
-  const TensorId dq = b.Mul(b.MatMul(scores.k, ds, {.y = true}), static_cast<double>(attrs.scale));
+  const TensorId dq = b.Mul(b.MatMul(k, ds, {.y = true}), static_cast<double>(attrs.scale));
   in.Write(node.outputs[0], Merge(b, dq), true);
-  in.Write(node.outputs[1], Merge(b, SumRepeated(b, b.MatMul(scores.q, ds), times)), true);
+  in.Write(node.outputs[1], Merge(b, SumRepeated(b, b.MatMul(q, ds), times)), true);
   in.Write(node.outputs[2], Merge(b, SumRepeated(b, b.MatMul(dout, p), times)), true);
 }
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "ane/compiler/lowering/rules.h"
@@ -96,22 +97,19 @@ struct HeadOnDevice {
     return sum;
   }
 
-  // The same rows of W as for the logits, read the other way round.
   TensorId Expected(TensorId sum) {
     RegionBuilder& b = in.builder();
     const TensorId factor = b.Div(kProbabilityScale * down, sum);
     TensorId expected = kNone;
     for (const Chunk& chunk : chunks) {
-      WeightPiece piece = RowsOfPiece(in.Piece(weight, false, 1.0f), chunk.begin, chunk.size);
-      const std::int64_t columns = piece.columns, width = b.dim(x, 3);
-      const TensorId rows =
-          b.Bake(in.graph().value(weight).name, {1, 1, chunk.size, columns}, {std::move(piece)});
-      const TensorId p = b.Reshape(b.Mul(chunk.exponentials, factor), {1, 1, chunk.size, width});
-      const TensorId part = b.MatMul(rows, p, {.x = true});
+      WeightPiece rows = RowsOfPiece(in.Piece(weight, false, 1.0f), chunk.begin, chunk.size);
+      rows.transposed = true;
+      std::swap(rows.rows, rows.columns);
+      const TensorId p = b.Mul(chunk.exponentials, factor);
+      const TensorId part = BakedProduct(in, in.graph().value(weight).name, std::move(rows), p);
       expected = expected == kNone ? part : b.Add(expected, part);
     }
-    expected = b.Mul(expected, 1.0 / kProbabilityScale);
-    return b.Reshape(expected, b.dims(x));
+    return b.Mul(expected, 1.0 / kProbabilityScale);
   }
 };
 

@@ -201,4 +201,18 @@ TensorId Lowering::DropoutMask(const DropoutAttrs& attrs, ValueId seed, const Ma
   return Input(dropouts_.at(key));
 }
 
+void Lowering::KeepProbabilities(ValueId out, TensorId p) {
+  const Dims dims = builder_->dims(p);
+  const SurfaceId surface =
+      NewSurface(StrCat("probabilities of v", out), dims[1] * dims[2], dims[3]);
+  builder_->Output(p, surface, spec(surface));
+  probabilities_[out] = {surface, dims};
+}
+
+TensorId Lowering::Probabilities(ValueId out) {
+  const auto kept = probabilities_.find(out);
+  if (kept == probabilities_.end()) return kNone;
+  return builder_->Reshape(Input(kept->second.surface), kept->second.dims);
+}
+
 }  // namespace attune::ane

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -43,6 +44,7 @@ class Lowering {
   struct Facts {
     std::vector<bool> wanted;         // Read outside the region that computes it.
     std::vector<std::int64_t> folds;  // Heads (folds.h).
+    std::set<ValueId> probabilities;  // Results of attention whose probabilities are kept.
   };
   Lowering(const Graph& graph, const FrozenParameters& frozen, const CompilerOptions& options,
            Facts facts, Plan* plan);
@@ -98,6 +100,14 @@ class Lowering {
   Rotation Rotations(const RopeAttrs& attrs, std::int64_t rows, ValueId positions, ValueId table);
   TensorId DropoutMask(const DropoutAttrs& attrs, ValueId seed, const Matrix& matrix);
 
+  // --- Probabilities of attention, by its result: no value of the graph ---
+
+  // Whether a gradient elsewhere reads them, and to keep them is cheaper.
+  bool wants_probabilities(ValueId out) const { return facts_.probabilities.contains(out); }
+  void KeepProbabilities(ValueId out, TensorId p);
+  // kNone where they must be computed again.
+  TensorId Probabilities(ValueId out);
+
  private:
   std::int64_t UploadChannels(ValueId id) const;
   void FindAdapters();
@@ -126,6 +136,11 @@ class Lowering {
   std::map<MaskKey, SurfaceId> masks_;
   std::map<RotationKey, std::pair<SurfaceId, SurfaceId>> rotations_;
   std::map<DropoutKey, SurfaceId> dropouts_;
+  struct Kept {
+    SurfaceId surface;
+    Dims dims;
+  };
+  std::map<ValueId, Kept> probabilities_;
 };
 
 }  // namespace attune::ane

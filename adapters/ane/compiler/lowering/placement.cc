@@ -9,8 +9,7 @@
 namespace attune::ane {
 namespace {
 
-// What every chip takes (docs/ane-constraints.md): channels, and elements of a row.
-constexpr std::int64_t kMaxChannels = 65536;
+// Elements of a row, on every chip (docs/ane-constraints.md).
 constexpr std::int64_t kMaxWidth = 16384;
 // Output channels of one product; above, a linear is a vocabulary's.
 constexpr std::int64_t kMaxProductChannels = 16384;
@@ -181,8 +180,8 @@ class Placer {
     return ByCost(node);
   }
 
-  // On the device the logits cost the same twice when there is a gradient, the host's
-  // kernel likewise. The evaluation's floor is paid anyway.
+  // The weight is baked twice where there is a gradient, once for each direction. The
+  // evaluation's floor is paid anyway.
   Place ByCost(const Node& node) const {
     const ChipCost& chip = CostOf(options_.target.chip);
     const Shape &x = graph_.shape(node.inputs[0]), &weight = graph_.shape(node.inputs[1]);
@@ -194,7 +193,8 @@ class Placer {
     Work work;
     work.matrix_flops = cost.flops;
     work.elementwise_flops = kElementwiseOps * rows * vocabulary;
-    work.weight_bytes = vocabulary * columns * element;
+    const bool gradient = node.op == OpKind::kLinearCrossEntropyJoint;
+    work.weight_bytes = (gradient ? 2 : 1) * vocabulary * columns * element;
     work.surface_bytes = 3 * rows * columns * element;
     work.internal_bytes = kElementwiseOps * rows * vocabulary * element;
     const double here = PredictEvaluation(chip, work).seconds - chip.floor_seconds;

@@ -10,6 +10,9 @@
 
 namespace attune::ane {
 
+// Channels of a surface (docs/ane-constraints.md).
+inline constexpr std::int64_t kMaxChannels = 65536;
+
 enum class Where : std::uint8_t {
   kHost,
   kDevice,

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 #include "support/status_matchers.h"
@@ -95,6 +96,13 @@ TEST_P(LowerDecoder, RecomputedTapsEqualTheReferenceInFewerSurfaces) {
   EXPECT_GT(again.plan.recomputed, 0);
   EXPECT_LE(again.plan.recomputed, again.plan.recompute_candidates);
   EXPECT_LT(again.plan.surfaces.size(), kept.plan.surfaces.size());
+  const auto probabilities = [](const Lowered& lowered) {
+    return std::count_if(
+        lowered.plan.surfaces.begin(), lowered.plan.surfaces.end(),
+        [](const SurfaceSpec& spec) { return spec.name.starts_with("probabilities"); });
+  };
+  EXPECT_EQ(probabilities(kept), TinyDecoder(GetParam()).layers);
+  EXPECT_EQ(probabilities(again), 0);
 }
 
 std::string FamilyOf(const ::testing::TestParamInfo<DecoderFamily>& info) {
