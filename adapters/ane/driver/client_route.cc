@@ -16,7 +16,8 @@ class ClientRoute final : public ProgramRoute {
       : framework_(std::move(framework)),
         client_(std::move(client)),
         model_(std::move(model)),
-        options_(objc::MakeDictionary(framework_->runtime)) {
+        options_(objc::MakeDictionary(framework_->runtime)),
+        no_options_(objc::MakeDictionary(framework_->runtime)) {
     // What lies in the directory: text, under the name that staging gives it.
     for (const auto& [key, value] : {std::pair("kANEFModelType", "kANEFModelMIL"),
                                      std::pair("kANEFNetPlistFilenameKey", "model.mil")}) {
@@ -52,14 +53,14 @@ class ClientRoute final : public ProgramRoute {
     return framework_->Attempt(Stage::kEvaluate, [&](Id* error) {
       return runtime().Send<Bool>(client_.get(),
                                   "evaluateWithModel:options:request:qos:error:", model_.get(),
-                                  options_.get(), request, kQualityOfService, error);
+                                  no_options_.get(), request, kQualityOfService, error);
     });
   }
 
   std::optional<DeviceError> Unload() override {
     return framework_->Attempt(Stage::kUnload, [&](Id* error) {
       return runtime().Send<Bool>(client_.get(), "unloadModel:options:qos:error:", model_.get(),
-                                  options_.get(), kQualityOfService, error);
+                                  no_options_.get(), kQualityOfService, error);
     });
   }
 
@@ -69,7 +70,9 @@ class ClientRoute final : public ProgramRoute {
   const objc::Runtime& runtime() const { return framework_->runtime; }
 
   std::shared_ptr<Framework> framework_;
-  objc::Owned client_, model_, options_;
+  objc::Owned client_, model_;
+  objc::Owned options_;     // For compiling and loading.
+  objc::Owned no_options_;  // For the rest.
 };
 
 }  // namespace
