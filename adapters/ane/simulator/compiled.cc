@@ -18,13 +18,25 @@ std::string Reason(const Violation& violation) {
                 ": ", violation.message);
 }
 
-// The first violation that ends the compilation; keeps those that end something later.
+// The rules other than the first that end the compilation: " (also: a.b, c.d)".
+std::string Others(const std::vector<Violation>& violations, const Violation& first) {
+  std::vector<std::string_view> rules;
+  for (const Violation& violation : violations) {
+    const bool known = std::find(rules.begin(), rules.end(), violation.rule) != rules.end();
+    if (violation.severity != Severity::kCompile || violation.rule == first.rule || known) continue;
+    rules.push_back(violation.rule);
+  }
+  return rules.empty() ? "" : StrCat(" (also: ", StrJoin(rules, ", "), ")");
+}
+
+// The error of the first violation that ends the compilation; keeps those that end
+// something later.
 std::optional<DeviceError> Judge(const std::vector<Violation>& violations,
                                  CompiledProgram* program) {
   for (const Violation& violation : violations) {
     switch (violation.severity) {
       case Severity::kCompile:
-        return CompilerRefuses(Reason(violation));
+        return CompilerRefuses(Reason(violation) + Others(violations, violation));
       case Severity::kCrash:
         return CompilerDies(Reason(violation));
       case Severity::kLoad:
@@ -51,8 +63,8 @@ void FindCorruptions(const mil::Function& function, const Numerics& numerics,
     }
   }
   for (const mil::Statement& statement : function.body) {
-    if (function.returns.size() == 1 && statement.op == "identity" &&
-        statement.outputs[0].name == function.returns[0]) {
+    if (numerics.sole_identity_is_nan && function.returns.size() == 1 &&
+        statement.op == "identity" && statement.outputs[0].name == function.returns[0]) {
       procedure->reads_nan = true;
     }
   }

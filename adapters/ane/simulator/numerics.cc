@@ -52,6 +52,7 @@ Numerics Generation17() {
   n.saturated = kInfinity;
   n.reduce_ties_up = true;
   n.zero_below_width = 32;
+  n.sole_identity_is_nan = true;
   return n;
 }
 

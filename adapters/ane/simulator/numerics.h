@@ -47,6 +47,7 @@ struct Numerics {
   float width_slice_clamp = 0;
   // Where an input or output is narrower than this, all results are zero; 0: never.
   std::int64_t zero_below_width = 0;
+  bool sole_identity_is_nan = false;  // Of a function whose only result is an identity.
 };
 
 Numerics NumericsOf(Chip chip);
