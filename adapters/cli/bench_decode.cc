@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "cli/bench_command.h"
 #include "cli/bench_report.h"
+#include "cli/device_activity.h"
 #include "cli/interrupt.h"
 #include "models/weights.h"
 #include "session/adapted_model.h"
@@ -102,7 +103,8 @@ Result<DecodeFigures> Measure(const DecodeBench& options, const LanguageModelWei
 }
 
 void Print(const DecodeBench& options, int workers, const LanguageModelWeights& weights,
-           const DecodeFigures& figures, const MemoryWatch& memory) {
+           const DecodeFigures& figures, const MemoryWatch& memory,
+           const DeviceActivity& activity) {
   const double decode = Median(figures.decode), prefill = Median(figures.prefill);
   const double prefill_ms = static_cast<double>(options.prefill) / prefill * 1e3;
   if (options.bench.json) {
@@ -115,6 +117,7 @@ void Print(const DecodeBench& options, int workers, const LanguageModelWeights& 
     line.Add("decode_tokens_per_s_median", decode);
     line.Add("prefill_tokens_per_s_median", prefill).Add("prefill_ms_median", prefill_ms);
     AddMemory(memory, figures.predicted, &line);
+    activity.Add(&line);
     line.Print();
     return;
   }
@@ -125,11 +128,14 @@ void Print(const DecodeBench& options, int workers, const LanguageModelWeights& 
   std::printf("prefill  %.2f ms, %.1f tokens/s (%lld tokens)\n", prefill_ms, prefill,
               static_cast<long long>(options.prefill));
   PrintMemory(memory, figures.predicted);
+  activity.Print();
 }
 
 Result<ExitCode> Run(DecodeBench options) {
   MemoryWatch memory;
-  const DefaultPlatform platform(options.compute.workers);
+  ATTUNE_ASSIGN_OR_RETURN(const auto opened, OpenPlatform(options.compute));
+  const DefaultPlatform& platform = *opened;
+  const DeviceActivity activity(platform);
   FileSystem& files = *platform.get().files;
   ATTUNE_ASSIGN_OR_RETURN(const LanguageModelWeights weights, LoadModel(files, options.model));
   if (options.compute.precision.empty()) {
@@ -150,7 +156,7 @@ Result<ExitCode> Run(DecodeBench options) {
   }
   WatchForInterrupts();
   ATTUNE_ASSIGN_OR_RETURN(const DecodeFigures figures, Measure(options, weights, model, &memory));
-  Print(options, platform.workers(), weights, figures, memory);
+  Print(options, platform.workers(), weights, figures, memory, activity);
   return ExitCode::kOk;
 }
 

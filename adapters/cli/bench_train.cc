@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "cli/bench_command.h"
 #include "cli/bench_report.h"
+#include "cli/device_activity.h"
 #include "cli/interrupt.h"
 #include "models/weights.h"
 #include "session/platform.h"
@@ -61,7 +62,9 @@ Result<ExitCode> Run(TrainBench options) {
   options.model.output = "-";  // Nothing is written.
   ATTUNE_RETURN_IF_ERROR(CheckOptions(options.model));
   MemoryWatch memory;
-  const DefaultPlatform platform(options.compute.workers);
+  ATTUNE_ASSIGN_OR_RETURN(const auto opened, OpenPlatform(options.compute));
+  const DefaultPlatform& platform = *opened;
+  const DeviceActivity activity(platform);
   ATTUNE_ASSIGN_OR_RETURN(const LanguageModelWeights base,
                           OpenBase(*platform.get().files, options.model));
   ATTUNE_ASSIGN_OR_RETURN(const std::int64_t length,
@@ -104,6 +107,7 @@ Result<ExitCode> Run(TrainBench options) {
     line.Add("ms", ms).Add("ms_median", median).Add("tokens_per_s", tokens / median * 1e3);
     line.Add("loss_first", losses.front()).Add("loss_last", losses.back());
     AddMemory(memory, predicted, &line);
+    activity.Add(&line);
     line.Print();
     return ExitCode::kOk;
   }
@@ -113,6 +117,7 @@ Result<ExitCode> Run(TrainBench options) {
               static_cast<long long>(length), ms.size());
   std::printf("loss     %.5f first, %.5f last\n", losses.front(), losses.back());
   PrintMemory(memory, predicted);
+  activity.Print();
   return ExitCode::kOk;
 }
 

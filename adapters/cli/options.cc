@@ -2,9 +2,31 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/strings.h"
+#include "cli/platform_note.h"
+#include "platform/device_choice.h"
+
 namespace attune {
+namespace {
+
+// Says what is allowed and not what was typed: it may have been meant for another option.
+std::string CheckDevice(const std::string& name) {
+  if (ParseDeviceChoice(name).ok()) return "";
+  std::string chips;
+  for (const ane::Chip chip : ane::AllChips()) {
+    chips += StrCat(chips.empty() ? "" : ", ", ane::ChipName(chip));
+  }
+  return StrCat("must be cpu, ane, or ane-sim[:CHIP][:exact], CHIP of ", chips);
+}
+
+}  // namespace
 
 void AddComputeOptions(CLI::App* app, ComputeOptions* options) {
+  app->add_option("--device", options->device,
+                  "What computes: cpu, ane (the Neural Engine), or a simulated one: "
+                  "ane-sim[:CHIP][:exact]")
+      ->check(CheckDevice)
+      ->capture_default_str();
   app->add_option("--precision", options->precision, "Operands of matrix products: f32 or bf16")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
@@ -13,6 +35,19 @@ void AddComputeOptions(CLI::App* app, ComputeOptions* options) {
   app->add_option("--workers", options->workers, "Threads; 0: one a processor")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
+}
+
+PlatformOptions ComputeOptions::platform() const {
+  PlatformOptions options;
+  options.workers = workers;
+  options.device = device;
+  return options;
+}
+
+Result<std::unique_ptr<DefaultPlatform>> OpenPlatform(const ComputeOptions& options) {
+  ATTUNE_ASSIGN_OR_RETURN(auto platform, DefaultPlatform::WithoutKeys(options.platform()));
+  PrintNote(*platform);
+  return platform;
 }
 
 void AddModelOptions(CLI::App* app, ModelOptions* options) {
@@ -42,13 +77,13 @@ Result<OpenedModel> OpenedModel::Open(const ModelOptions& options) {
 }
 
 Status OpenedModel::OpenPlain(const ModelOptions& options, const OpenOptions& open) {
-  platform_ = std::make_unique<DefaultPlatform>(options.compute.workers);
+  ATTUNE_ASSIGN_OR_RETURN(platform_, OpenPlatform(options.compute));
   ATTUNE_ASSIGN_OR_RETURN(model_, LanguageModel::Open(platform_->get(), options.model, open));
   return options.adapter.empty() ? OkStatus() : model_->LoadAdapter(options.adapter);
 }
 
 Status OpenedModel::OpenVault(const ModelOptions& options, const OpenOptions& open) {
-  ATTUNE_ASSIGN_OR_RETURN(platform_, OpenVaultPlatform(options.vault, options.compute.workers));
+  ATTUNE_ASSIGN_OR_RETURN(platform_, OpenVaultPlatform(options.vault, options.compute.platform()));
   AdaptationOptions adaptation = options.vault.without_model();
   adaptation.model = options.model;
   adaptation.open = open;

@@ -20,8 +20,9 @@ class App;
 
 namespace attune {
 
-// --precision, --pack, --workers.
+// --device, --precision, --pack, --workers.
 struct ComputeOptions {
+  std::string device = "cpu";
   std::string precision = "f32";
   bool pack = false;
   int workers = 0;
@@ -29,8 +30,13 @@ struct ComputeOptions {
   Arithmetic arithmetic() const {
     return precision == "bf16" ? Arithmetic::kBf16 : Arithmetic::kF32;
   }
+  PlatformOptions platform() const;
 };
 void AddComputeOptions(CLI::App* app, ComputeOptions* options);
+
+// The platform that computes so, without keys. What is not as it was asked for is said
+// on stderr.
+Result<std::unique_ptr<DefaultPlatform>> OpenPlatform(const ComputeOptions& options);
 
 // --model, --tokenizer, --adapter, --vault and what belongs to it, --context, and
 // those above.

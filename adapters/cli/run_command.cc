@@ -6,6 +6,7 @@
 #include "attune/adaptation.h"
 #include "base/strings.h"
 #include "cli/commands.h"
+#include "cli/device_activity.h"
 #include "cli/interrupt.h"
 #include "cli/training_flags.h"
 #include "cli/vault_flags.h"
@@ -50,10 +51,11 @@ void AddGate(const GateDecision& gate, JsonLine* line) {
   line->Add("anchor_change_high", gate.anchor_change_high);
 }
 
-void PrintAsJson(const RunReport& report) {
+void PrintAsJson(const RunReport& report, const DeviceActivity& activity) {
   JsonLine line;
   line.Add("event", report.training.finished ? "finished" : "stopped");
   AddReport(report.training, &line);
+  activity.Add(&line);
   line.Add("resumed_at_step", report.resumed_at_step);
   if (!report.not_resumed.empty()) line.Add("not_resumed", report.not_resumed);
   if (report.training.finished) {
@@ -99,7 +101,7 @@ void PrintGate(const GateDecision& gate, double confidence) {
   }
 }
 
-void Print(const RunReport& report, const RunArguments& arguments) {
+void Print(const RunReport& report, const DeviceActivity& activity, const RunArguments& arguments) {
   if (report.resumed_at_step > 0) {
     std::printf("went on       from step %lld\n", static_cast<long long>(report.resumed_at_step));
   }
@@ -107,6 +109,7 @@ void Print(const RunReport& report, const RunArguments& arguments) {
     std::printf("began anew    %s\n", report.not_resumed.c_str());
   }
   PrintReport(report.training);
+  activity.Print();
   if (report.damaged_examples > 0 || report.damaged_checkpoints > 0) {
     std::printf(
         "damaged       %lld examples, %d saved states, left out; see `attune vault verify`\n",
@@ -121,8 +124,10 @@ Result<ExitCode> Run(const RunArguments& arguments) {
   run.training = arguments.training.Finished();
   run.resume = !arguments.no_resume;
   run.promote_if_better = !arguments.no_promote;
-  ATTUNE_ASSIGN_OR_RETURN(const auto platform,
-                          OpenVaultPlatform(arguments.vault, arguments.training.compute.workers));
+  ATTUNE_ASSIGN_OR_RETURN(
+      const auto platform,
+      OpenVaultPlatform(arguments.vault, arguments.training.compute.platform()));
+  const DeviceActivity activity(*platform);
   ATTUNE_ASSIGN_OR_RETURN(const auto adaptation,
                           Adaptation::Open(platform->get(), OptionsOf(arguments, run.training)));
   TrainingDisplay display(arguments.json);
@@ -132,9 +137,9 @@ Result<ExitCode> Run(const RunArguments& arguments) {
   display.Finish();
   if (!report.ok()) return std::move(report).status();
   if (arguments.json) {
-    PrintAsJson(*report);
+    PrintAsJson(*report, activity);
   } else {
-    Print(*report, arguments);
+    Print(*report, activity, arguments);
   }
   return !report->training.finished && Interrupted() ? ExitCode::kInterrupted : ExitCode::kOk;
 }

@@ -5,6 +5,7 @@
 
 #include "attune/personalize.h"
 #include "cli/commands.h"
+#include "cli/device_activity.h"
 #include "cli/interrupt.h"
 #include "cli/training_flags.h"
 
@@ -26,33 +27,38 @@ PersonalizeOptions Finished(const TrainArguments& arguments) {
   return out;
 }
 
-void Print(const TrainingReport& report, const std::string& output) {
+void Print(const TrainingReport& report, const DeviceActivity& activity,
+           const std::string& output) {
   PrintReport(report);
+  activity.Print();
   std::printf(
       report.finished ? "saved in      %s\n" : "stopped; state saved in %s, go on with --resume\n",
       output.c_str());
 }
 
-void PrintAsJson(const TrainingReport& report) {
+void PrintAsJson(const TrainingReport& report, const DeviceActivity& activity) {
   JsonLine line;
   line.Add("event", report.finished ? "finished" : "stopped");
   AddReport(report, &line);
+  activity.Add(&line);
   line.Print();
 }
 
 Result<ExitCode> Train(const TrainArguments& arguments) {
-  DefaultPlatform platform(arguments.training.compute.workers);
+  ATTUNE_ASSIGN_OR_RETURN(const auto platform, OpenPlatform(arguments.training.compute));
+  const DeviceActivity activity(*platform);
   const PersonalizeOptions personalize = Finished(arguments);
   TrainingDisplay display(arguments.json);
   WatchForInterrupts();
-  Result<TrainingReport> report = Personalize(
-      platform.get(), personalize, [&](const TrainingEvent& event) { return display.Show(event); });
+  Result<TrainingReport> report =
+      Personalize(platform->get(), personalize,
+                  [&](const TrainingEvent& event) { return display.Show(event); });
   display.Finish();
   if (!report.ok()) return std::move(report).status();
   if (arguments.json) {
-    PrintAsJson(*report);
+    PrintAsJson(*report, activity);
   } else {
-    Print(*report, personalize.output);
+    Print(*report, activity, personalize.output);
   }
   return !report->finished && Interrupted() ? ExitCode::kInterrupted : ExitCode::kOk;
 }

@@ -3,10 +3,21 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/passphrase.h"
+#include "cli/platform_note.h"
 #include "openssl/openssl_crypto.h"
 #include "posix/process_hardening.h"
 
 namespace attune {
+namespace {
+
+Result<std::unique_ptr<DefaultPlatform>> Opened(const PlatformOptions& options) {
+  ATTUNE_ASSIGN_OR_RETURN(auto platform, DefaultPlatform::Open(options));
+  PrintNote(*platform);
+  return platform;
+}
+
+}  // namespace
+
 AdaptationOptions VaultFlags::without_model() const {
   AdaptationOptions options;
   options.vault = directory;
@@ -61,11 +72,11 @@ Result<std::unique_ptr<DefaultPlatform>> OpenVaultPlatform(const VaultFlags& fla
                                                            PlatformOptions options) {
   ATTUNE_RETURN_IF_ERROR(ForbidCoreDumps());
   options.key_directory = flags.keys;
-  if (flags.passphrase_file.empty()) return DefaultPlatform::Open(options);
+  if (flags.passphrase_file.empty()) return Opened(options);
   ATTUNE_ASSIGN_OR_RETURN(const auto crypto, OpensslCrypto::Create());
   ATTUNE_ASSIGN_OR_RETURN(const Secret passphrase, ReadPassphrase(*crypto, flags.passphrase_file));
   options.passphrase = passphrase.bytes();
-  return DefaultPlatform::Open(options);
+  return Opened(options);
 }
 
 }  // namespace attune

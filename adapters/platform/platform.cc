@@ -3,9 +3,14 @@
 #include <cstdlib>
 #include <utility>
 
+#include "ane/driver/private_device.h"
+#include "ane/runtime/ane_backend.h"
+#include "ane/simulator/simulated_device.h"
+#include "base/strings.h"
 #include "cpu/cpu_backend.h"
 #include "openssl/file_key_store.h"
 #include "openssl/openssl_crypto.h"
+#include "platform/device_choice.h"
 #include "ports/device_monitor.h"
 #include "posix/posix_clock.h"
 #include "posix/posix_file_system.h"
@@ -36,6 +41,26 @@ class SystemMonitor final : public DeviceMonitor {
 const PlatformOptions& MonitorOptionsOf(const PlatformOptions& options) { return options; }
 #endif
 
+std::string FromEnvironment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+Result<std::unique_ptr<ane::Device>> OpenDevice(const DeviceChoice& choice, Parallel* parallel,
+                                                Clock* clock) {
+  if (choice.device == ComputeDevice::kAneSimulated) {
+    ane::MachineOptions machine;
+    machine.target.chip = choice.chip;
+    machine.exact = choice.exact;
+    return ane::MakeSimulatedDevice(machine, parallel);
+  }
+  ane::PrivateDeviceOptions options;
+  options.framework = FromEnvironment("ATTUNE_ANE_FRAMEWORK");
+  options.surface_library = FromEnvironment("ATTUNE_ANE_SURFACES");
+  options.foundation_library = FromEnvironment("ATTUNE_ANE_FOUNDATION");
+  return ane::OpenPrivateDevice(options, clock);
+}
+
 }  // namespace
 
 struct DefaultPlatform::Parts {
@@ -51,6 +76,9 @@ struct DefaultPlatform::Parts {
   SystemMonitor monitor;
   ThreadPool pool;
   std::unique_ptr<Backend> backend;
+  std::unique_ptr<ane::Device> device;
+  std::unique_ptr<ane::AneBackend> neural_engine;
+  std::string note;
   std::unique_ptr<OpensslCrypto> crypto;
   std::unique_ptr<FileKeyStore> keys;
 };
@@ -78,6 +106,34 @@ DefaultPlatform::DefaultPlatform(const PlatformOptions& options)
 }
 DefaultPlatform::~DefaultPlatform() = default;
 
+Status DefaultPlatform::UseDevice(const std::string& name) {
+  ATTUNE_ASSIGN_OR_RETURN(const DeviceChoice choice, ParseDeviceChoice(name));
+  if (choice.device == ComputeDevice::kCpu) return OkStatus();
+  auto device = OpenDevice(choice, &parts_->pool, &parts_->clock);
+  if (!device.ok()) {
+    parts_->note = StrCat(name, ": ", device.status().message(), "; the CPU computes instead");
+    return OkStatus();
+  }
+  parts_->device = *std::move(device);
+  ane::AneBackendOptions options;
+  options.parallel = &parts_->pool;
+  auto backend = ane::MakeAneBackend(*parts_->device, *parts_->backend, options);
+  if (!backend.ok()) {
+    parts_->note = StrCat(backend.status().message(), "; the CPU computes instead");
+    return OkStatus();
+  }
+  parts_->neural_engine = *std::move(backend);
+  platform_.backend = parts_->neural_engine.get();
+  return OkStatus();
+}
+
+Result<std::unique_ptr<DefaultPlatform>> DefaultPlatform::WithoutKeys(
+    const PlatformOptions& options) {
+  std::unique_ptr<DefaultPlatform> platform(new DefaultPlatform(options));
+  ATTUNE_RETURN_IF_ERROR(platform->UseDevice(options.device));
+  return platform;
+}
+
 Result<std::unique_ptr<DefaultPlatform>> DefaultPlatform::Open(const PlatformOptions& options) {
   FileKeyStoreOptions keys;
   keys.directory = options.key_directory;
@@ -86,7 +142,7 @@ Result<std::unique_ptr<DefaultPlatform>> DefaultPlatform::Open(const PlatformOpt
   }
   keys.passphrase = options.passphrase;
   ATTUNE_ASSIGN_OR_RETURN(auto crypto, OpensslCrypto::Create());
-  std::unique_ptr<DefaultPlatform> platform(new DefaultPlatform(options));
+  ATTUNE_ASSIGN_OR_RETURN(auto platform, WithoutKeys(options));
   Parts& parts = *platform->parts_;
   parts.crypto = std::move(crypto);
   ATTUNE_ASSIGN_OR_RETURN(parts.keys, FileKeyStore::Open(parts.files, *parts.crypto, keys));
@@ -96,5 +152,9 @@ Result<std::unique_ptr<DefaultPlatform>> DefaultPlatform::Open(const PlatformOpt
 }
 
 int DefaultPlatform::workers() const { return parts_->pool.workers(); }
+const ane::AneBackend* DefaultPlatform::neural_engine() const {
+  return parts_->neural_engine.get();
+}
+const std::string& DefaultPlatform::note() const { return parts_->note; }
 
 }  // namespace attune

@@ -60,6 +60,7 @@ class Impl final : public AneBackend {
     activity.device = shared_->device.counters();
     activity.cache_hits = shared_->cache.hits();
     activity.evictions = shared_->cache.evictions();
+    activity.most_programs = shared_->cache.most_loaded();
     activity.runs = shared_->runs;
     activity.checks = shared_->checks;
     activity.worst_difference = shared_->worst_difference;

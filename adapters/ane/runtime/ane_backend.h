@@ -36,9 +36,10 @@ struct AneActivity {
   DeviceCounters device;
   std::int64_t cache_hits = 0;
   std::int64_t evictions = 0;
-  std::int64_t runs = 0;
-  std::int64_t checks = 0;      // Against the host.
-  double worst_difference = 0;  // Of those.
+  std::int64_t most_programs = 0;  // Loaded at once.
+  std::int64_t runs = 0;           // Of executables.
+  std::int64_t checks = 0;         // Against the host.
+  double worst_difference = 0;     // Of those.
 };
 
 class AneBackend : public Backend {

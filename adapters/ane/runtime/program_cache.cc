@@ -1,5 +1,6 @@
 #include "ane/runtime/program_cache.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "ane/compiler/emit.h"
@@ -44,7 +45,7 @@ Status ProgramCache::Load(const ProgramImage& image, CachedProgram* cached) {
     if (program.ok()) {
       cached->program = *std::move(program);
       cached->last_use = ++clock_;
-      ++loaded_;
+      most_loaded_ = std::max(most_loaded_, ++loaded_);
       loaded_bytes_ += cached->weight_bytes;
       return OkStatus();
     }

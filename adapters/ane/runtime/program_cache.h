@@ -59,6 +59,7 @@ class ProgramCache {
 
   std::int64_t hits() const { return hits_; }
   std::int64_t evictions() const { return evictions_; }
+  std::int64_t most_loaded() const { return most_loaded_; }
 
  private:
   Status Load(const ProgramImage& image, CachedProgram* cached);
@@ -71,7 +72,7 @@ class ProgramCache {
   Device& device_;
   CacheLimits limits_;
   std::map<std::string, std::shared_ptr<CachedProgram>> programs_;
-  std::int64_t loaded_ = 0, loaded_bytes_ = 0;
+  std::int64_t loaded_ = 0, loaded_bytes_ = 0, most_loaded_ = 0;
   std::int64_t hits_ = 0, evictions_ = 0;
   std::uint64_t clock_ = 0;
 };

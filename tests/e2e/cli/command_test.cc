@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <sstream>
 #include <string>
 
@@ -111,6 +112,44 @@ TEST_F(CommandTest, TrainsAnAdapterThatEvalAgreesWith) {
   EXPECT_NEAR(NumberOf(after, "nats_per_token"), NumberOf(report, "loss_after"), 1e-5);
   EXPECT_GE(NumberOf(after, "hit_rate_at_3"), NumberOf(after, "hit_rate_at_1"));
   EXPECT_GT(NumberOf(after, "words"), 0);
+}
+
+// In half precision, over the simulator: the adapter is a PEFT directory like any other.
+TEST_F(CommandTest, TrainsOnASimulatedNeuralEngineForTheCpuToServe) {
+  const auto trained = [&](const std::string& out, const std::string& device) {
+    const CommandResult result =
+        RunAttune(TrainArguments(out, {"--steps", "12", "--device", device}));
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return LastJson(result.out);
+  };
+  const JsonDocument there = trained("there", "ane-sim:m4"), here = trained("here", "cpu");
+  EXPECT_NEAR(NumberOf(there, "loss_after"), NumberOf(here, "loss_after"),
+              0.005 * NumberOf(here, "loss_after"));
+  EXPECT_EQ(NumberOf(there, "skipped_steps"), 0);
+  EXPECT_GT(NumberOf(there, "device_programs"), 1);
+  EXPECT_EQ(NumberOf(there, "device_compiles"), NumberOf(there, "device_loads"));
+  EXPECT_EQ(NumberOf(there, "device_evictions"), 0);
+  EXPECT_GT(NumberOf(there, "device_predicted_ms"), 0);
+  EXPECT_EQ(here.root().Find("device_programs"), nullptr);
+  const CommandResult served = RunAttune({"eval", "--model", directory_ / "model", "--adapter",
+                                          directory_ / "there", "--data", directory_ / "notes.txt",
+                                          "--held-out", "0.1", "--max-words", "0", "--json"});
+  ASSERT_EQ(served.exit_code, 0) << served.err;
+  EXPECT_NEAR(NumberOf(LastJson(served.out), "nats_per_token"), NumberOf(there, "loss_after"),
+              0.005 * NumberOf(there, "loss_after"));
+}
+
+TEST_F(CommandTest, AnUnknownDeviceIsAUsageMistakeAndAMissingOneLeavesItToTheCpu) {
+  const CommandResult unknown = RunAttune({"score", "--model", directory_ / "model", "--text",
+                                           directory_ / "notes.txt", "--device", "gpu"});
+  EXPECT_EQ(unknown.exit_code, 2);
+  EXPECT_NE(unknown.err.find("ane-sim[:CHIP][:exact]"), std::string::npos) << unknown.err;
+  setenv("ATTUNE_ANE_FRAMEWORK", "/nowhere/AppleNeuralEngine", /*overwrite=*/1);
+  const CommandResult missing = RunAttune({"score", "--model", directory_ / "model", "--text",
+                                           directory_ / "notes.txt", "--device", "ane"});
+  EXPECT_EQ(missing.exit_code, 0);
+  EXPECT_NE(missing.err.find("the CPU computes instead"), std::string::npos) << missing.err;
+  unsetenv("ATTUNE_ANE_FRAMEWORK");
 }
 
 TEST_F(CommandTest, ResumedInAnotherProcessWritesTheSameBytes) {

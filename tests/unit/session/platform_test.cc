@@ -5,6 +5,9 @@
 
 #include <cstdlib>
 
+#include "ane/runtime/ane_backend.h"
+#include "compute/backend.h"
+#include "platform/device_choice.h"
 #include "ports/file_system.h"
 #include "ports/key_store.h"
 #include "support/status_matchers.h"
@@ -77,6 +80,44 @@ TEST(DefaultPlatform, WithAPassphraseTheKeysOpenUnderItAlone) {
   EXPECT_EQ(again.size(), 1u);
   EXPECT_EQ(open("wrong")->get().keys->Load("k").status().code(), StatusCode::kFailedPrecondition);
   EXPECT_EQ(open("")->get().keys->Load("k").status().code(), StatusCode::kFailedPrecondition);
+}
+
+TEST(DefaultPlatform, ComputesOnASimulatedNeuralEngineWhenAsked) {
+  ASSERT_OK_AND_ASSIGN(const auto platform,
+                       DefaultPlatform::WithoutKeys({.workers = 1, .device = "ane-sim:m1:exact"}));
+  EXPECT_EQ(platform->note(), "");
+  EXPECT_EQ(platform->get().backend->name(), "ane-sim");
+  EXPECT_FALSE(platform->get().backend->half_precision()) << "exact";
+  ASSERT_NE(platform->neural_engine(), nullptr);
+  EXPECT_GT(platform->neural_engine()->activity().device.evaluations, 0) << "the canary";
+  ASSERT_OK_AND_ASSIGN(const auto narrow,
+                       DefaultPlatform::WithoutKeys({.workers = 1, .device = "ane-sim"}));
+  EXPECT_TRUE(narrow->get().backend->half_precision());
+}
+
+TEST(DefaultPlatform, WithoutANeuralEngineTheCpuTakesOverAndSaysSo) {
+  ScopedVariable framework("ATTUNE_ANE_FRAMEWORK", "/nowhere/AppleNeuralEngine");
+  ASSERT_OK_AND_ASSIGN(const auto platform,
+                       DefaultPlatform::WithoutKeys({.workers = 1, .device = "ane"}));
+  EXPECT_EQ(platform->get().backend->name(), "cpu");
+  EXPECT_EQ(platform->neural_engine(), nullptr);
+  EXPECT_NE(platform->note().find("the CPU computes instead"), std::string::npos);
+}
+
+TEST(DefaultPlatform, KnowsItsDevicesByName) {
+  for (const char* name :
+       {"cpu", "ane", "ane-sim", "ane-sim:m5-max", "ane-sim:exact", "ane-sim:m3-ultra:exact"}) {
+    EXPECT_OK(ParseDeviceChoice(name));
+  }
+  ASSERT_OK_AND_ASSIGN(const DeviceChoice choice, ParseDeviceChoice("ane-sim:m4-max"));
+  EXPECT_EQ(choice.chip, ane::Chip::kM4Max);
+  EXPECT_FALSE(choice.exact);
+  for (const char* name : {"", "gpu", "ane:m4", "ane-sim:", "ane-sim:m9", "ane-simulator",
+                           "cpu:exact", "ane-sim::exact"}) {
+    EXPECT_EQ(ParseDeviceChoice(name).status().code(), StatusCode::kInvalidArgument) << name;
+  }
+  EXPECT_EQ(DefaultPlatform::WithoutKeys({.workers = 1, .device = "gpu"}).status().code(),
+            StatusCode::kInvalidArgument);
 }
 
 TEST(DefaultPlatform, TheSimpleOneHasNoKeys) {
