@@ -28,7 +28,7 @@ struct Options {
   AneModelOptions model;
   AneTargetOptions target;
   std::string head = "cost";
-  bool int8 = false;
+  std::string storage = "fp16";
   std::string output;
   bool json = false;
 };
@@ -38,7 +38,8 @@ Result<ane::CompilerOptions> CompilerOptionsOf(const Options& options) {
   ATTUNE_ASSIGN_OR_RETURN(compiler.target, options.target.target());
   if (options.head == "host") compiler.head = ane::HeadPlacement::kHost;
   if (options.head == "device") compiler.head = ane::HeadPlacement::kDevice;
-  if (options.int8) compiler.weights = ane::WeightStorage::kInt8;
+  if (options.storage == "int8") compiler.weights = ane::WeightStorage::kInt8;
+  if (options.storage == "palette") compiler.weights = ane::WeightStorage::kPalette4;
   return compiler;
 }
 
@@ -165,7 +166,9 @@ void AddAneCompileCommand(CLI::App* ane, Action* action) {
   command->add_option("--head", options->head, "Where the loss is computed: cost, host, device")
       ->check(CLI::IsMember({"cost", "host", "device"}))
       ->capture_default_str();
-  command->add_flag("--int8", options->int8, "Weights of 8 bits with a scale for each row");
+  command->add_option("--storage", options->storage, "Of frozen weights: fp16, int8, palette")
+      ->check(CLI::IsMember({"fp16", "int8", "palette"}))
+      ->capture_default_str();
   command->add_option("--output", options->output,
                       "Directory for the programs and the report; none: the report is printed");
   command->add_flag("--json", options->json, "One JSON object");

@@ -89,8 +89,14 @@ void AddAneDoctorCommand(CLI::App* ane, Action* action) {
   CLI::App* command = ane->add_subcommand("doctor", "Say which Neural Engine answers, and how");
   auto options = std::make_shared<Options>();
   AddAneTargetOptions(command, &options->target);
-  command->add_option("--framework", options->device.framework,
-                      "The framework's library; default: the system's");
+  command
+      ->add_option("--framework", options->device.framework,
+                   "The framework's library; default: the system's")
+      ->envname("ATTUNE_ANE_FRAMEWORK");
+  command->add_option("--surfaces", options->device.surface_library, "That of IOSurface")
+      ->envname("ATTUNE_ANE_SURFACES");
+  command->add_option("--foundation", options->device.foundation_library, "That of Foundation")
+      ->envname("ATTUNE_ANE_FOUNDATION");
   command->add_option("--route", options->route, "memory or client")
       ->check(CLI::IsMember({"memory", "client"}))
       ->capture_default_str();
