@@ -61,11 +61,9 @@ Status HybridExecutable::LookAtProgram(std::size_t index, std::optional<std::str
     const std::string label = LabelOf(region, output.tensor);
     const SurfaceSpec& spec = plan_.surfaces[static_cast<std::size_t>(output.surface)];
     std::optional<std::string> here;
+    const std::string& layer = label.empty() ? spec.name : label;
     ATTUNE_RETURN_IF_ERROR(
-        LookAtSurface(output.surface,
-                      StrCat(label.empty() ? spec.name : StrCat(label, " (", spec.name, ")"),
-                             " in program ", region.name),
-                      &here));
+        LookAtSurface(output.surface, StrCat(layer, " in program ", region.name), &here));
     if (!here) continue;
     *found = std::move(here);
     earliest = place;

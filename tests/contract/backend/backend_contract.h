@@ -25,6 +25,9 @@ namespace attune::testing {
 struct BackendUnderTest {
   std::string name;
   std::function<std::unique_ptr<Backend>()> make;
+  // Whether it can look at every value of a program, or only at those that leave a part
+  // of it.
+  bool sees_inside = true;
 };
 
 // How far a result may lie from the double interpreter's, relative to one plus

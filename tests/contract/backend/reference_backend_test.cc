@@ -5,7 +5,7 @@
 namespace attune::testing {
 namespace {
 
-const BackendUnderTest kReference{"reference", MakeReferenceBackend};
+const BackendUnderTest kReference{"reference", MakeReferenceBackend, true};
 
 INSTANTIATE_TEST_SUITE_P(Reference, BackendContract, ::testing::Values(kReference), BackendName);
 INSTANTIATE_TEST_SUITE_P(Reference, BackendOps,

@@ -254,7 +254,7 @@ TEST_F(Hybrid, WhatIsNotFiniteIsNamedWithLayerAndProgram) {
 
   for (float& value : b_.f32()) value = 20000.0f;
   ASSERT_OK_AND_ASSIGN(found, executable_->FindNonFinite());
-  EXPECT_EQ(found, "layers.0.first (t) in program forward 1");
+  EXPECT_EQ(found, "layers.0.first in program forward 1");
 
   for (float& value : b_.f32()) value = 100000.0f;
   ASSERT_OK_AND_ASSIGN(found, executable_->FindNonFinite());
