@@ -219,11 +219,12 @@ class Emitter {
   }
 
   Status EmitNode(const IrNode& node) {
-    const auto is_scalar = [this](TensorId id) {
-      return region_.tensor(id).origin == Origin::kScalar;
+    const auto is_constant = [this](TensorId id) {
+      const Origin origin = region_.tensor(id).origin;
+      return origin == Origin::kScalar || origin == Origin::kWeight;
     };
-    if (std::ranges::all_of(node.inputs, is_scalar)) {
-      return Internal(StrCat("emit: ", PrimName(node.prim), " of scalars alone, ", node.label));
+    if (std::ranges::all_of(node.inputs, is_constant)) {
+      return Internal(StrCat("emit: ", PrimName(node.prim), " of constants alone, ", node.label));
     }
     std::vector<std::string> operands;
     for (const TensorId input : node.inputs) {

@@ -39,7 +39,7 @@ std::size_t EndOf(const std::vector<float>& sorted, const Palette& palette, std:
 
 // One-dimensional least squares; colours stay in ascending order.
 Palette PaletteOf(const std::vector<float>& sorted) {
-  constexpr int kRounds = 12;  // Later ones change the error by less than a hundredth.
+  constexpr int kRounds = 60;  // Within 2 % of the least error for normal numbers.
   Palette palette;
   for (std::size_t c = 0; c < kColours; ++c) {
     palette[c] = sorted[(2 * c + 1) * sorted.size() / (2 * kColours)];

@@ -138,6 +138,16 @@ TEST(Emit, RefusesScalarsBeyondFp16) {
   EXPECT_OK(Emit(b.region(), b.surfaces(), ElementType::kF32));
 }
 
+// What passes should have computed is no program's business.
+TEST(Emit, RefusesPrimitivesOfConstantsAlone) {
+  RegionBuilder b;
+  const TensorId vector = b.Weight(b.Matrix(32, 1), {1, 32, 1, 1});
+  b.Output(b.Mul(b.Input(32, 32), b.Mul(vector, b.Scalar(0.5f))));
+  const Status status = Emit(b.region(), b.surfaces(), ElementType::kF16).status();
+  EXPECT_EQ(status.code(), StatusCode::kInternal);
+  EXPECT_NE(status.message().find("mul of constants alone"), std::string::npos);
+}
+
 // --- The ends of programs ---
 
 TEST(EmitTail, CopiesWhatIsReadAndReturned) {

@@ -109,8 +109,8 @@ TEST(Identities, RemovesWhatDoesNothing) {
   TensorId y = b.Unary(Prim::kIdentity, b.Mul(b.Scalar(1), b.Add(x, b.Scalar(0))));
   y = b.Reshape(b.Reshape(y, {1, 4, 8, 32}), {1, 32, 1, 32});
   y = b.Transpose(b.Transpose(y, {0, 3, 1, 2}), {0, 2, 3, 1});
-  y = b.Concat({b.Slice(y, {0, 0, 0, 0}, {1, 8, 1, 32}), b.Slice(y, {0, 8, 0, 0}, {1, 24, 1, 32})},
-               1);
+  const TensorId most = b.Slice(y, {0, 0, 0, 0}, {1, 24, 1, 32});
+  y = b.Concat({most, b.Slice(y, {0, 24, 0, 0}, {1, 8, 1, 32})}, 1);
   b.Output(b.Unary(Prim::kTanh, y));
   EliminateIdentities(&b.region());
   RemoveDeadCode(&b.region());
@@ -126,6 +126,19 @@ TEST(Identities, KeepsADifferenceFromZeroAndAOneThatBroadcasts) {
   EliminateIdentities(&b.region());
   EXPECT_EQ(Count(b.region(), Prim::kSub), 1);
   EXPECT_EQ(Count(b.region(), Prim::kConcat), 1);
+}
+
+TEST(Identities, JoinsTransposesInTheirOrder) {
+  RegionBuilder b;
+  const TensorId x = b.Read(b.Surface(64, 32), {1, 4, 16, 32});
+  b.Output(b.Transpose(b.Transpose(x, {0, 2, 1, 3}), {0, 1, 3, 2}));
+  const testing::SurfaceData data = b.Data();
+  const testing::SurfaceData before = OutputsOf(b.region(), data);
+  EliminateIdentities(&b.region());
+  RemoveDeadCode(&b.region());
+  EXPECT_EQ(Count(b.region(), Prim::kTranspose), 1);
+  ASSERT_OK(Verify(b.region(), b.surfaces()));
+  EXPECT_EQ(Distance(before, OutputsOf(b.region(), data)), 0);
 }
 
 TEST(Identities, SlicesTheOperandOfAConcatenation) {
@@ -152,6 +165,18 @@ TEST(FoldConstants, JoinsFactorsThatFp16HoldsTogether) {
   FoldConstants(&b.region());
   RemoveDeadCode(&b.region());
   EXPECT_EQ(Count(b.region(), Prim::kMul), 3) << Print(b.region());
+}
+
+TEST(FoldConstants, ScalesBakedVectors) {
+  RegionBuilder b;
+  const TensorId x = b.Input(32, 32);
+  const TensorId vector = b.Weight(b.Matrix(32, 1), {1, 32, 1, 1});
+  b.Output(b.Mul(x, b.Mul(b.Mul(vector, b.Scalar(0.5f)), b.Scalar(3))));
+  FoldConstants(&b.region());
+  RemoveDeadCode(&b.region());
+  EXPECT_EQ(Count(b.region(), Prim::kMul), 1);
+  ASSERT_EQ(b.region().weights.size(), 1u);
+  EXPECT_EQ(b.region().weights[0].pieces[0].scale, 1.5f);
 }
 
 TEST(FoldScales, PutsFactorsIntoWeightsBesideThem) {
@@ -196,6 +221,17 @@ TEST(FoldScales, LeavesFactorsThatWouldDoHarm) {
   b.Output(b.Mul(y, b.Scalar(0.5f)));
   b.Output(b.Unary(Prim::kTanh, y));
   FoldScales(&b.region());
+  EXPECT_EQ(Count(b.region(), Prim::kMul), 1);
+}
+
+TEST(FoldScales, LeavesWeightsThatOthersReadAsTheyAre) {
+  RegionBuilder b;
+  const TensorId weight = b.ConvWeight(32, 32);
+  const TensorId y = b.Conv(b.Input(32, 32), weight);
+  b.Output(b.Mul(b.Conv(b.Unary(Prim::kTanh, y), weight), b.Scalar(0.5f)));
+  FoldScales(&b.region());
+  RemoveDeadCode(&b.region());
+  EXPECT_EQ(b.region().weights.size(), 1u);
   EXPECT_EQ(Count(b.region(), Prim::kMul), 1);
 }
 
@@ -259,6 +295,16 @@ TEST(MergeWeights, LeavesSumsThatAreReadOnTheWay) {
   EXPECT_EQ(Count(b.region(), Prim::kConcat), 0);
 }
 
+TEST(MergeWeights, LeavesPartialSumsThatAreReadOnTheWay) {
+  RegionBuilder b;
+  const TensorId x = b.Input(32, 32), y = b.Input(32, 32), z = b.Input(16, 32);
+  const TensorId partial = b.Add(z, b.Conv(x, b.ConvWeight(16, 32)));
+  b.Output(partial);
+  b.Output(b.Add(partial, b.Conv(y, b.ConvWeight(16, 32))));
+  MergeWeights(&b.region());
+  EXPECT_EQ(Count(b.region(), Prim::kConcat), 0);
+}
+
 TEST(MergeWeights, StaysBelowTheLargestExtents) {
   RegionBuilder b;
   const TensorId x = b.Input(8, 32);
@@ -273,9 +319,11 @@ TEST(MergeWeights, KeepsBakedIntegersApartFromFractions) {
   const TensorId x = b.Input(32, 32);
   b.Output(b.Conv(x, b.ConvWeight(16, 32)));
   b.Output(b.Conv(x, b.ConvWeight(16, 32)));
-  b.region().weights[1].storage = WeightStorage::kInt8;
+  const TensorId y = b.Input(32, 32), z = b.Input(32, 32);
+  b.Output(b.Add(b.Conv(y, b.ConvWeight(16, 32)), b.Conv(z, b.ConvWeight(16, 32))));
+  b.region().weights[1].storage = b.region().weights[3].storage = WeightStorage::kInt8;
   MergeWeights(&b.region());
-  EXPECT_EQ(Count(b.region(), Prim::kConv), 2);
+  EXPECT_EQ(Count(b.region(), Prim::kConv), 4);
 }
 
 TEST(WidenProducts, RepeatsExtentsThatAreRefused) {

@@ -123,6 +123,21 @@ TEST(Partition, CountsIntegerWeightsTwiceAndEqualOnesOnce) {
   EXPECT_EQ(one.size(), 1u);
 }
 
+TEST(Partition, LimitsInputsAndOutputsTogether) {
+  RegionBuilder b;
+  TensorId x = b.Input(8, 32);
+  for (int i = 0; i < 40; ++i) {
+    x = b.Add(b.Unary(Prim::kTanh, x), b.Input(8, 32));
+    b.Output(x);
+  }
+  CompilerOptions options;
+  options.max_surfaces = 10;
+  ASSERT_OK_AND_ASSIGN(const auto parts, Partition(b.region(), options, &b.surfaces()));
+  for (const Region& part : parts) EXPECT_LE(SurfacesOf(part), 10);
+  // Four layers have four inputs and outputs each, and what enters them.
+  EXPECT_EQ(parts.size(), 10u);
+}
+
 TEST(Partition, SplitsByBytesOfWeights) {
   RegionBuilder b = Chain(8, 64);  // 8 KiB each.
   CompilerOptions options;
