@@ -107,9 +107,8 @@ class PlanAuthor {
   double BytesOf(ValueId id) const { return static_cast<double>(graph_.value(id).type.bytes()); }
 
   void BringToHost(ValueId id) {
-    auto here = on_host_[static_cast<std::size_t>(id)];
-    if (here) return;
-    here = true;
+    if (on_host_[static_cast<std::size_t>(id)]) return;
+    on_host_[static_cast<std::size_t>(id)] = true;
     plan().steps.push_back(Download{lowering_.surface(id), id});
     plan().downloads += graph_.value(id).type.bytes();
   }
@@ -224,6 +223,7 @@ void RecomputeTaps(const CompilerOptions& options, Plan* plan) {
 
 }  // namespace
 
+// Long because it is a table: a line or two for each op.
 void LowerNode(Lowering& in, const Node& node) {
   switch (node.op) {
     case OpKind::kLinear:

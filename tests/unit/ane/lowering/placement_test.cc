@@ -211,6 +211,39 @@ TEST(Placement, MissingFrozenWeightIsAnError) {
   EXPECT_EQ(lowered.status().code(), StatusCode::kInvalidArgument);
 }
 
+std::int64_t CountPrims(const Lowered& lowered, Prim prim) {
+  std::int64_t count = 0;
+  for (const Region& region : lowered.regions) {
+    count += std::count_if(region.nodes.begin(), region.nodes.end(),
+                           [prim](const IrNode& node) { return node.prim == prim; });
+  }
+  return count;
+}
+
+// Low-rank factors that are frozen are baked like any weight, their rank padded.
+TEST(Placement, FrozenLinearsAreConvolutionsButOnM3Ultra) {
+  Graph graph;
+  GraphBuilder b(&graph);
+  const ValueId x = graph.AddInput("x", {DType::kF32, {5, 64}});
+  const ValueId down = graph.AddParameter("a", {DType::kF32, {4, 64}}, false);
+  const ValueId up = graph.AddParameter("b", {DType::kF32, {64, 4}}, false);
+  graph.AddOutput("y", b.Add(x, b.Linear(b.Linear(x, down), up)));
+  OpProgram program;
+  program.graph = graph;
+  program.feeds = {{"a", std::vector<double>(256, 0.5)}, {"b", std::vector<double>(256, 0.25)}};
+  for (const Chip chip : {Chip::kM4, Chip::kM3Ultra}) {
+    CompilerOptions options;
+    options.target.chip = chip;
+    const auto lowered = LowerProgram(program, options);
+    ASSERT_OK(lowered);
+    EXPECT_EQ(CountPrims(*lowered, Prim::kConv), chip == Chip::kM4 ? 2 : 0);
+    EXPECT_EQ(CountPrims(*lowered, Prim::kMatMul), chip == Chip::kM4 ? 0 : 2);
+    for (const Weight& weight : lowered->regions[0].weights) {
+      EXPECT_EQ(RowsOf(weight) * ColumnsOf(weight), 64 * 32);
+    }
+  }
+}
+
 // Constants are written once, what is fed each run.
 TEST(Placement, ConstantsAreUploadedOnce) {
   Graph graph;
