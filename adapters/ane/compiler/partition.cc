@@ -35,7 +35,7 @@ class GrowingPart {
     first_ = first;
     work_ = Work();
     weights_ = inputs_ = outputs_ = 0;
-    output_bytes_ = 0;
+    output_bytes_ = live_bytes_ = 0;
   }
 
   void Add(std::size_t position) {
@@ -48,10 +48,13 @@ class GrowingPart {
     double reading = 0;
     for (const TensorId id : step.reads) {
       const Lifetime& lifetime = order_.lifetimes[static_cast<std::size_t>(id)];
-      reading += Bytes(id);
       if (lifetime.defined < first_) {
+        reading += Bytes(id);
         AddInput(&seen_tensors_, id, Bytes(id));
-      } else if (lifetime.last_read == position && !lifetime.is_output) {
+      } else if (lifetime.last_read == position) {
+        reading += Bytes(id);
+        live_bytes_ -= Bytes(id);
+        if (lifetime.is_output) continue;
         --outputs_;
         output_bytes_ -= Bytes(id);
       }
@@ -61,8 +64,10 @@ class GrowingPart {
       ++outputs_;
       output_bytes_ += Bytes(step.result);
     }
-    // What is read later lives, and what is read now.
-    work_.largest_live_bytes = std::max(work_.largest_live_bytes, output_bytes_ + reading);
+    if (result.last_read > position) live_bytes_ += Bytes(step.result);
+    // What is read later lives, and what is read and written now.
+    const double now = reading + (result.last_read > position ? 0 : Bytes(step.result));
+    work_.largest_live_bytes = std::max(work_.largest_live_bytes, live_bytes_ + now);
   }
 
   Work work() const {
@@ -108,7 +113,7 @@ class GrowingPart {
   std::size_t first_ = 0;
   Work work_;
   std::int64_t weights_ = 0, inputs_ = 0, outputs_ = 0;
-  double output_bytes_ = 0;
+  double output_bytes_ = 0, live_bytes_ = 0;
 };
 
 // The limit that a part is beyond and that no longer part can meet again.

@@ -20,8 +20,8 @@ double ReductionDepth(const Region& region, const IrNode& node) {
   return static_cast<double>(x[node.transpose_x ? 2 : 3]);
 }
 
-// The most that lives between two nodes: operands until they are last read, results
-// until then or, of outputs, to the end. A reshape is another look at the same bytes.
+// The most that lives between two nodes: operands and results until they are last read.
+// Outputs are written as they are computed. A reshape is another look at the same bytes.
 double LargestLive(const Region& region, std::int64_t bytes_each) {
   const std::size_t end = region.nodes.size();
   std::vector<TensorId> stored(region.tensors.size());
@@ -33,7 +33,6 @@ double LargestLive(const Region& region, std::int64_t bytes_each) {
     if (node.prim == Prim::kReshape) stored[index(node.output)] = stored[index(node.inputs[0])];
     for (const TensorId input : node.inputs) last[index(stored[index(input)])] = i;
   }
-  for (const RegionOutput& output : region.outputs) last[index(stored[index(output.tensor)])] = end;
 
   std::vector<bool> alive(region.tensors.size(), false);
   double live = 0, most = 0;
@@ -48,12 +47,13 @@ double LargestLive(const Region& region, std::int64_t bytes_each) {
     for (const TensorId input : node.inputs) enter(stored[index(input)]);
     enter(stored[index(node.output)]);
     most = std::max(most, live);
-    for (const TensorId input : node.inputs) {
-      const TensorId id = stored[index(input)];
-      if (!alive[index(id)] || last[index(id)] != i) continue;
+    const auto leave = [&](TensorId id) {
+      if (!alive[index(id)] || last[index(id)] > i) return;
       alive[index(id)] = false;
       live -= Size(region, id) * static_cast<double>(bytes_each);
-    }
+    };
+    for (const TensorId input : node.inputs) leave(stored[index(input)]);
+    leave(stored[index(node.output)]);
   }
   return most;
 }

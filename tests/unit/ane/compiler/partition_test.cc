@@ -229,6 +229,18 @@ TEST(Work, CountsArithmeticBytesAndOperations) {
   EXPECT_EQ(work.largest_live_bytes, 2.0 * 2 * 4 * 32 * 32);
 }
 
+// They are in their surfaces; only what is read again has to stay on the chip.
+TEST(Work, KeepsOutputsOnTheChipUntilTheyAreLastReadOnly) {
+  RegionBuilder b;
+  TensorId x = b.Input(64, 32);
+  for (int i = 0; i < 6; ++i) {
+    x = b.Conv(x, b.ConvWeight(64, 64));
+    b.Output(x);
+  }
+  const Work work = WorkOf(b.region(), b.surfaces(), ElementType::kF16);
+  EXPECT_EQ(work.largest_live_bytes, 2.0 * 2 * 64 * 32);  // What a node reads and writes.
+}
+
 TEST(Work, CountsIntegerWeightsWithTheirScales) {
   RegionBuilder b;
   b.Output(b.Conv(b.Input(64, 32), b.ConvWeight(32, 64)));
