@@ -34,7 +34,7 @@ struct SymbolLayout {
   ElementType element = ElementType::kF16;
   std::int64_t channels = 1, height = 1, width = 1;
   std::int64_t row_stride = 0, plane_stride = 0;  // Bytes.
-  std::int64_t batch_stride = 0;  // Bytes; 0 unless more than the planes take.
+  std::int64_t batch_stride = 0;                  // Bytes; 0 unless more than the planes take.
   std::int64_t bytes() const { return std::max(plane_stride * channels, batch_stride); }
   bool operator==(const SymbolLayout&) const = default;
 };
