@@ -33,7 +33,7 @@ struct Flush {
   explicit Flush(const MacRules& rules) : smallest(Splat(rules.smallest_product)) {}
   HWY_INLINE V operator()(V a, V b, V sum) const {
     const V p = hn::Mul(a, b);
-    return hn::Add(sum, Or0(hn::Ge(hn::Abs(p), smallest), p));
+    return hn::IfThenElse(hn::Ge(hn::Abs(p), smallest), hn::Add(sum, p), sum);
   }
 };
 
@@ -42,7 +42,7 @@ struct RoundProduct {
   explicit RoundProduct(const MacRules& rules) : smallest(Splat(rules.smallest_product)) {}
   HWY_INLINE V operator()(V a, V b, V sum) const {
     const V p = Half(hn::Mul(a, b));
-    return hn::Add(sum, Or0(hn::Ge(hn::Abs(p), smallest), p));
+    return hn::IfThenElse(hn::Ge(hn::Abs(p), smallest), hn::Add(sum, p), sum);
   }
 };
 
