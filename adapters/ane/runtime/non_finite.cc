@@ -8,16 +8,22 @@
 namespace attune::ane {
 namespace {
 
-// The graph node that a tensor of the region comes from: its own label, or that of the
-// nearest node before it that has one.
+// A node without a name of its own is labelled by its number: "%14 (rope)".
+bool HasName(const std::string& label) { return !label.empty() && label[0] != '%'; }
+
+// The graph node that a tensor comes from, and the nearest one before it that has a name,
+// for that tells the layer.
 std::string LabelOf(const Region& region, TensorId tensor) {
+  std::string label;
   for (std::size_t i = region.nodes.size(); i-- > 0;) {
     const IrNode& node = region.nodes[i];
     if (node.output != tensor) continue;
-    if (!node.label.empty() || node.inputs.empty()) return node.label;
+    if (HasName(node.label)) return StrCat(label, label.empty() ? "" : " after ", node.label);
+    if (label.empty()) label = node.label;
+    if (node.inputs.empty()) break;
     tensor = node.inputs[0];
   }
-  return "";
+  return label;
 }
 
 // Position of the node that makes a tensor; past the end for none.

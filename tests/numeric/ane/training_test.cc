@@ -115,15 +115,19 @@ TEST_F(AneTraining, TwentyStepsFollowTheCpuAndMakeNothingNew) {
 
 // A B so large that the layer's output leaves half precision.
 TEST_F(AneTraining, AnOverflowIsNamedByLayerAndGotOver) {
-  for (const std::int64_t layer : {1, 4}) {
-    SCOPED_TRACE(layer);
+  const struct {
+    std::int64_t layer;
+    const char* linear;
+  } cases[] = {{1, "mlp.up_proj"}, {3, "self_attn.q_proj"}, {5, "self_attn.o_proj"}};
+  for (const auto& [layer, linear] : cases) {
+    SCOPED_TRACE(linear);
     const auto trainer = MakeTrainer(machines_.ane.get());
     ASSERT_NE(trainer, nullptr);
     for (int i = 0; i < 3; ++i) {
       ASSERT_OK_AND_ASSIGN(const StepReport step, trainer->Step());
       ASSERT_FALSE(step.skipped) << step.reason;
     }
-    const std::string module = StrCat("model.layers.", layer, ".mlp.up_proj");
+    const std::string module = StrCat("model.layers.", layer, ".", linear);
     const std::span<float> b = trainer->state().Find(module + ".lora_B.weight");
     ASSERT_FALSE(b.empty());
     const std::vector<float> kept(b.begin(), b.end());

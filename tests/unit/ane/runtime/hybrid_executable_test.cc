@@ -261,6 +261,25 @@ TEST_F(Hybrid, WhatIsNotFiniteIsNamedWithLayerAndProgram) {
   EXPECT_EQ(found, "b, written for the device");
 }
 
+// What has no name is told by what came before it.
+TEST_F(Hybrid, ANodeWithoutANameIsToldByTheOneBeforeIt) {
+  ane::Plan plan = example_.Plan();
+  Region& region = plan.programs[0].region;
+  IrNode second = region.nodes[0];
+  region.tensors.push_back({"sums", region.tensors[0].dims, Origin::kComputed, kNone, kNone, 0});
+  second.inputs = {2, 1};
+  second.output = 3;
+  second.label = "%14 (rope)";
+  region.nodes.push_back(second);
+  region.outputs[0].tensor = 3;
+  auto made = HybridExecutable::Create(MakeShared(), example_.graph, std::move(plan), {}, {});
+  ASSERT_OK(made);
+  for (float& value : b_.f32()) value = 40000.0f;
+  ASSERT_OK((*made)->Bind("b", Bytes(&b_)));
+  ASSERT_OK_AND_ASSIGN(const auto found, (*made)->FindNonFinite());
+  EXPECT_EQ(found, "%14 (rope) after layers.0.first in program forward 1");
+}
+
 TEST_F(Hybrid, ARunIsCheckedAgainstTheHostNowAndThen) {
   Make(MakeShared(/*check_every=*/2, /*tolerance=*/1e-3));
   for (int i = 0; i < 4; ++i) ExpectResult(0.5f);
