@@ -247,50 +247,56 @@ class FreeList {
   std::int64_t end_ = 0;
 };
 
+std::int64_t SizeOf(const Buffer& buffer) { return RoundUp(buffer.elements, kCacheLine); }
+
+// On the device.
+double HalfBytes(const Buffer& buffer) { return 2.0 * static_cast<double>(buffer.elements); }
+
 }  // namespace
 
+// Gives `to` the place of an operand of the same size that this step is the last to
+// need; false where there is none.
+bool Builder::TakeOver(std::size_t step, std::size_t to, std::vector<bool>* taken) {
+  for (const auto& [from_index, to_index] : in_place_[step]) {
+    const auto from_at = static_cast<std::size_t>(from_index);
+    const Buffer& from = buffers_[from_at];
+    if (static_cast<std::size_t>(to_index) != to || (*taken)[from_at]) continue;
+    if (from.kind == Buffer::Kind::kConstant || from.elements != buffers_[to].elements) continue;
+    if (from.last != static_cast<std::int64_t>(step)) continue;
+    buffers_[to].offset = from.offset;
+    (*taken)[from_at] = true;
+    return true;
+  }
+  return false;
+}
+
 std::int64_t Builder::PlaceBuffers() {
-  const auto count = static_cast<std::int64_t>(steps_.size());
-  std::vector<std::vector<std::size_t>> begins(steps_.size() + 1), ends(steps_.size() + 2);
+  const std::size_t count = steps_.size();
+  std::vector<std::vector<std::size_t>> begins(count + 1), ends(count + 1);
   FreeList arena;
-  const auto size = [](const Buffer& buffer) { return RoundUp(buffer.elements, kCacheLine); };
   double live = 0;
   for (std::size_t i = 0; i < buffers_.size(); ++i) {
     Buffer& buffer = buffers_[i];
     if (buffer.kind == Buffer::Kind::kConstant) continue;
     if (buffer.kind == Buffer::Kind::kParameter) {
-      buffer.offset = arena.Take(size(buffer));
-      live += 2.0 * static_cast<double>(buffer.elements);
-    }
-    if (buffer.kind == Buffer::Kind::kTemporary && buffer.first >= 0) {
+      buffer.offset = arena.Take(SizeOf(buffer));
+      live += HalfBytes(buffer);
+    } else if (buffer.first >= 0) {
       begins[static_cast<std::size_t>(buffer.first)].push_back(i);
     }
-    // Parameters that nothing reads, and results, stay to the end.
-    const std::int64_t last = buffer.last < 0 ? count : buffer.last;
-    ends[static_cast<std::size_t>(last)].push_back(i);
+    // Parameters that nothing reads stay to the end, like results.
+    ends[buffer.last < 0 ? count : static_cast<std::size_t>(buffer.last)].push_back(i);
   }
-  std::vector<bool> taken(buffers_.size(), false);  // Whose stretch a result took over.
-  for (std::int64_t s = 0; s < count; ++s) {
-    const auto step = static_cast<std::size_t>(s);
+  std::vector<bool> taken(buffers_.size(), false);  // Whose place a result took over.
+  for (std::size_t step = 0; step < count; ++step) {
     for (const std::size_t i : begins[step]) {
-      Buffer& to = buffers_[i];
-      live += 2.0 * static_cast<double>(to.elements);
-      bool placed = false;
-      for (const auto& [from_index, to_index] : in_place_[step]) {
-        const auto f = static_cast<std::size_t>(from_index);
-        Buffer& from = buffers_[f];
-        if (static_cast<std::size_t>(to_index) != i || placed || taken[f]) continue;
-        if (from.kind == Buffer::Kind::kConstant || from.last != s) continue;
-        if (from.elements != to.elements) continue;
-        to.offset = from.offset;
-        taken[f] = placed = true;
-      }
-      if (!placed) to.offset = arena.Take(size(to));
+      live += HalfBytes(buffers_[i]);
+      if (!TakeOver(step, i, &taken)) buffers_[i].offset = arena.Take(SizeOf(buffers_[i]));
     }
     work_.largest_live_bytes = std::max(work_.largest_live_bytes, live);
     for (const std::size_t i : ends[step]) {
-      live -= 2.0 * static_cast<double>(buffers_[i].elements);
-      if (!taken[i]) arena.Give(buffers_[i].offset, size(buffers_[i]));
+      live -= HalfBytes(buffers_[i]);
+      if (!taken[i]) arena.Give(buffers_[i].offset, SizeOf(buffers_[i]));
     }
   }
   return arena.end();

@@ -92,6 +92,7 @@ class Builder {
  private:
   Result<std::shared_ptr<const Constant>> FromBlob(const mil::Type& type, const mil::Blob& blob);
   double BytesOf(const Value& value) const;
+  bool TakeOver(std::size_t step, std::size_t to, std::vector<bool>* taken);
 
   const WeightFiles& weights_;
   const Numerics numerics_;

@@ -169,6 +169,40 @@ Status CheckLists(Call& call, std::span<const Dims* const> lists, std::size_t sp
   return OkStatus();
 }
 
+// Everything about the spatial axes.
+Status AddSpatial(Call& call, const Value& x, const Value& weight, const Dims& strides,
+                  const Dims& dilations, ConvShape* shape) {
+  const Dims extents(x.type.dims.begin() + 2, x.type.dims.end());
+  const Dims kernel(weight.type.dims.begin() + 2, weight.type.dims.end());
+  ATTUNE_ASSIGN_OR_RETURN(const Padding padding,
+                          PaddingOf(call, extents, kernel, strides, dilations));
+  Dims results;
+  for (std::size_t i = 0; i < extents.size(); ++i) {
+    constexpr std::int64_t kMost = 1 << 24;
+    const std::int64_t before = padding.before[i], after = padding.after[i];
+    if (before < 0 || after < 0 || before > kMost || after > kMost) {
+      return call.Fail(StrCat("pad: ", before, " before and ", after, " after"));
+    }
+    const std::int64_t reach = (kernel[i] - 1) * dilations[i] + 1;
+    const std::int64_t room = extents[i] + before + after - reach;
+    if (room < 0) {
+      return call.Fail(StrCat("a kernel over ", reach, " elements, x has ",
+                              extents[i] + before + after, " with its padding"));
+    }
+    results.push_back(room / strides[i] + 1);
+    shape->positions *= results.back();
+    shape->taps *= kernel[i];
+  }
+  shape->dims.insert(shape->dims.end(), results.begin(), results.end());
+  shape->patch.extents = Three(extents, 1);
+  shape->patch.kernel = Three(kernel, 1);
+  shape->patch.strides = Three(strides, 1);
+  shape->patch.dilations = Three(dilations, 1);
+  shape->patch.before = Three(padding.before, 0);
+  shape->patch.results = Three(results, 1);
+  return OkStatus();
+}
+
 Result<ConvShape> ShapeOf(Call& call, const Value& x, const Value& weight) {
   const Dims& xd = x.type.dims;
   const Dims& wd = weight.type.dims;
@@ -191,34 +225,9 @@ Result<ConvShape> ShapeOf(Call& call, const Value& x, const Value& weight) {
     return call.Fail(StrCat("weight [", StrJoin(wd, ","), "] in ", shape.groups,
                             " groups for x with ", shape.channels, " channels"));
   }
-  const Dims extents(xd.begin() + 2, xd.end());
-  const Dims kernel(wd.begin() + 2, wd.end());
-  ATTUNE_ASSIGN_OR_RETURN(const Padding padding,
-                          PaddingOf(call, extents, kernel, strides, dilations));
   shape.dims = {shape.batch, shape.results};
-  for (std::size_t i = 0; i < spatial; ++i) {
-    constexpr std::int64_t kMost = 1 << 24;
-    const std::int64_t before = padding.before[i], after = padding.after[i];
-    if (before < 0 || after < 0 || before > kMost || after > kMost) {
-      return call.Fail(StrCat("pad: ", before, " before and ", after, " after"));
-    }
-    const std::int64_t reach = (kernel[i] - 1) * dilations[i] + 1;
-    const std::int64_t room = extents[i] + before + after - reach;
-    if (room < 0) {
-      return call.Fail(StrCat("a kernel over ", reach, " elements, x has ",
-                              extents[i] + before + after, " with its padding"));
-    }
-    shape.dims.push_back(room / strides[i] + 1);
-    shape.positions *= shape.dims.back();
-    shape.taps *= kernel[i];
-  }
   shape.patch.channels = shape.channels / shape.groups;
-  shape.patch.extents = Three(extents, 1);
-  shape.patch.kernel = Three(kernel, 1);
-  shape.patch.strides = Three(strides, 1);
-  shape.patch.dilations = Three(dilations, 1);
-  shape.patch.before = Three(padding.before, 0);
-  shape.patch.results = Three(Dims(shape.dims.begin() + 2, shape.dims.end()), 1);
+  ATTUNE_RETURN_IF_ERROR(AddSpatial(call, x, weight, strides, dilations, &shape));
   return shape;
 }
 

@@ -313,6 +313,23 @@ std::int64_t Padded(const std::string& mode, std::int64_t i, std::int64_t extent
   return i < 0 ? -i : 2 * (extent - 1) - i;  // Reflected about the last element.
 }
 
+Result<SourceAxis> PaddedAxis(Call& call, const std::string& mode, std::int64_t before,
+                              std::int64_t after, std::int64_t extent, std::int64_t stride) {
+  if (before == 0 && after == 0) return SourceAxis{extent, stride, {}};
+  const std::int64_t most = mode == "reflect" ? extent - 1 : std::int64_t{1} << 24;
+  if (before < 0 || after < 0 || before > most || after > most) {
+    return call.Fail(
+        StrCat("pad: ", before, " before and ", after, " after ", extent, " elements"));
+  }
+  ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(2 * (extent + before + after)));
+  SourceAxis axis = {extent + before + after, 0, {}};
+  for (std::int64_t i = -before; i < extent + after; ++i) {
+    const std::int64_t from = Padded(mode, i, extent);
+    axis.table.push_back(from < 0 ? -1 : from * stride);
+  }
+  return axis;
+}
+
 Status BuildPad(Call& call) {
   ATTUNE_ASSIGN_OR_RETURN(const Value x, call.Tensor("x"));
   ATTUNE_ASSIGN_OR_RETURN(const Dims pad, call.Ints("pad"));
@@ -329,27 +346,10 @@ Status BuildPad(Call& call) {
   const std::size_t skipped = rank - pad.size() / 2;
   Axes axes;
   for (std::size_t i = 0; i < rank; ++i) {
-    const std::int64_t extent = x.type.dims[i];
-    if (i < skipped) {
-      axes.push_back({extent, strides[i], {}});
-      continue;
-    }
-    const std::int64_t before = pad[2 * (i - skipped)], after = pad[2 * (i - skipped) + 1];
-    const std::int64_t most = mode == "reflect" ? extent - 1 : std::int64_t{1} << 24;
-    if (before < 0 || after < 0 || before > most || after > most) {
-      return call.Fail(
-          StrCat("pad: ", before, " before and ", after, " after ", extent, " elements"));
-    }
-    if (before == 0 && after == 0) {
-      axes.push_back({extent, strides[i], {}});
-      continue;
-    }
-    ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(2 * (extent + before + after)));
-    SourceAxis axis = {extent + before + after, 0, {}};
-    for (std::int64_t j = -before; j < extent + after; ++j) {
-      const std::int64_t from = Padded(mode, j, extent);
-      axis.table.push_back(from < 0 ? -1 : from * strides[i]);
-    }
+    const std::int64_t before = i < skipped ? 0 : pad[2 * (i - skipped)];
+    const std::int64_t after = i < skipped ? 0 : pad[2 * (i - skipped) + 1];
+    ATTUNE_ASSIGN_OR_RETURN(SourceAxis axis,
+                            PaddedAxis(call, mode, before, after, x.type.dims[i], strides[i]));
     axes.push_back(std::move(axis));
   }
   ATTUNE_ASSIGN_OR_RETURN(const Value z, EmitRearrange(call, x, 0, axes, fill));

@@ -67,63 +67,72 @@ Result<Packing> Prepare(Call& call, const ProductSide& side, Packing packing) {
   return packing;
 }
 
-}  // namespace
+// Everything that one run needs.
+struct PreparedProduct {
+  Packing left, right;
+  std::vector<ProductPair> pairs;
+  ProductArgs args;  // Of all pairs alike.
+  Place result;
 
-Status EmitProduct(Call& call, const ProductPlan& plan, const ProductSide& left,
-                   const ProductSide& right, const Value& z) {
-  Packing lp;
-  lp.pack = PackLeft;
-  lp.extent = plan.m;
-  lp.k = plan.k;
-  lp.panels = LeftPanels(plan.m);
-  lp.size = PackedLeft(plan.m, plan.k);
-  Packing rp;
-  rp.pack = PackRight;
-  rp.extent = plan.n;
-  rp.k = plan.k;
-  rp.panels = RightPanels(plan.n);
-  rp.size = PackedRight(plan.n, plan.k);
-  ATTUNE_ASSIGN_OR_RETURN(lp, Prepare(call, left, std::move(lp)));
-  ATTUNE_ASSIGN_OR_RETURN(rp, Prepare(call, right, std::move(rp)));
-  Effect effect;
-  effect.writes = {z};
-  for (const auto& [side, packing] : {std::pair(&left, &lp), std::pair(&right, &rp)}) {
-    if (!packing->done) effect.reads.push_back(side->value);
-  }
-  if (!lp.done) effect.scratch += lp.elements();
-  rp.begin = effect.scratch;
-  if (!rp.done) effect.scratch += rp.elements();
-  effect.matrix_flops = 2.0 * static_cast<double>(plan.m) * static_cast<double>(plan.n) *
-                        static_cast<double>(plan.k) * static_cast<double>(plan.pairs.size());
-  ProductArgs args;
-  args.m = plan.m;
-  args.n = plan.n;
-  args.k = plan.k;
-  args.c_stride = plan.result_stride;
-  args.rules = MacRulesOf(call.numerics());
-  const Place pz = z.place;
-  call.Emit(effect, [args, lp = std::move(lp), rp = std::move(rp), pairs = plan.pairs,
-                     pz](const Lane& lane) {
-    for (const Packing* packing : {&lp, &rp}) {
+  void Run(const Lane& lane) const {
+    for (const Packing* packing : {&left, &right}) {
       if (packing->done) continue;
       packing->Run(lane.At(packing->source), lane.scratch + packing->begin,
                    lane.Range(packing->all()));
     }
-    if (!lp.done || !rp.done) lane.Barrier();
-    const std::int64_t tiles = lp.panels * rp.panels;
+    if (!left.done || !right.done) lane.Barrier();
+    const std::int64_t tiles = left.panels * right.panels;
     const WorkRange range = lane.Range(tiles * static_cast<std::int64_t>(pairs.size()));
     for (std::int64_t at = range.begin; at < range.end;) {
       const ProductPair& pair = pairs[static_cast<std::size_t>(at / tiles)];
       const std::int64_t tile = at % tiles;
       const std::int64_t count = std::min(tiles - tile, range.end - at);
       ProductArgs product = args;
-      product.left = lp.At(lane, pair.left);
-      product.right = rp.At(lane, pair.right);
-      product.c = lane.At(pz) + pair.result;
+      product.left = left.At(lane, pair.left);
+      product.right = right.At(lane, pair.right);
+      product.c = lane.At(result) + pair.result;
       MultiplyTiles(product, tile, tile + count);
       at += count;
     }
-  });
+  }
+};
+
+}  // namespace
+
+Status EmitProduct(Call& call, const ProductPlan& plan, const ProductSide& left,
+                   const ProductSide& right, const Value& z) {
+  PreparedProduct product;
+  Packing packing;
+  packing.pack = PackLeft;
+  packing.extent = plan.m;
+  packing.k = plan.k;
+  packing.panels = LeftPanels(plan.m);
+  packing.size = PackedLeft(plan.m, plan.k);
+  ATTUNE_ASSIGN_OR_RETURN(product.left, Prepare(call, left, packing));
+  packing.pack = PackRight;
+  packing.extent = plan.n;
+  packing.panels = RightPanels(plan.n);
+  packing.size = PackedRight(plan.n, plan.k);
+  ATTUNE_ASSIGN_OR_RETURN(product.right, Prepare(call, right, packing));
+  Effect effect;
+  effect.writes = {z};
+  effect.matrix_flops = 2.0 * static_cast<double>(plan.m) * static_cast<double>(plan.n) *
+                        static_cast<double>(plan.k) * static_cast<double>(plan.pairs.size());
+  for (const auto& [side, prepared] :
+       {std::pair(&left, &product.left), std::pair(&right, &product.right)}) {
+    if (prepared->done) continue;
+    effect.reads.push_back(side->value);
+    prepared->begin = effect.scratch;
+    effect.scratch += prepared->elements();
+  }
+  product.pairs = plan.pairs;
+  product.args.m = plan.m;
+  product.args.n = plan.n;
+  product.args.k = plan.k;
+  product.args.c_stride = plan.result_stride;
+  product.args.rules = MacRulesOf(call.numerics());
+  product.result = z.place;
+  call.Emit(effect, [product = std::move(product)](const Lane& lane) { product.Run(lane); });
   return OkStatus();
 }
 

@@ -69,42 +69,51 @@ Interval Selected(std::int64_t extent, std::int64_t begin, std::int64_t end, std
   return {begin, std::max<std::int64_t>(0, (begin - end - stride - 1) / -stride), stride};
 }
 
-Status BuildSliceByIndex(Call& call) {
-  ATTUNE_ASSIGN_OR_RETURN(const Value x, call.Tensor("x"));
-  const std::size_t rank = x.type.dims.size();
+// What the op selects along every axis.
+Result<std::vector<Interval>> IntervalsOf(Call& call, const Dims& dims, const Dims& squeeze) {
+  const std::size_t rank = dims.size();
   ATTUNE_ASSIGN_OR_RETURN(const Dims begin, call.Ints("begin"));
   ATTUNE_ASSIGN_OR_RETURN(const Dims end, call.Ints("end"));
   ATTUNE_ASSIGN_OR_RETURN(const Dims stride, call.IntsOr("stride", Dims(rank, 1)));
   ATTUNE_ASSIGN_OR_RETURN(const Dims begin_mask, call.IntsOr("begin_mask", Dims(rank, 0)));
   ATTUNE_ASSIGN_OR_RETURN(const Dims end_mask, call.IntsOr("end_mask", Dims(rank, 0)));
-  ATTUNE_ASSIGN_OR_RETURN(const Dims squeeze, call.IntsOr("squeeze_mask", Dims(rank, 0)));
   for (const Dims* list : {&begin, &end, &stride, &begin_mask, &end_mask, &squeeze}) {
     if (list->size() != rank) {
       return call.Fail(StrCat("a list of ", list->size(), " numbers, x has rank ", rank));
     }
   }
-  const Dims strides = StridesOf(x.type.dims);
+  std::vector<Interval> intervals;
+  for (std::size_t i = 0; i < rank; ++i) {
+    if (stride[i] == 0) return call.Fail(StrCat("axis ", i, ": a stride of 0"));
+    Interval part =
+        Selected(dims[i], begin[i], end[i], stride[i], begin_mask[i] != 0, end_mask[i] != 0);
+    if (squeeze[i] != 0) {
+      part = {begin_mask[i] != 0 ? 0 : begin[i] + (begin[i] < 0 ? dims[i] : 0), 1, 1};
+    }
+    if (part.count <= 0 || part.from < 0 || part.from >= dims[i]) {
+      return call.Fail(StrCat("axis ", i, ": ", begin[i], " to ", end[i], " of ", dims[i],
+                              " elements selects none"));
+    }
+    intervals.push_back(part);
+  }
+  return intervals;
+}
+
+Status BuildSliceByIndex(Call& call) {
+  ATTUNE_ASSIGN_OR_RETURN(const Value x, call.Tensor("x"));
+  const Dims& in = x.type.dims;
+  ATTUNE_ASSIGN_OR_RETURN(const Dims squeeze, call.IntsOr("squeeze_mask", Dims(in.size(), 0)));
+  ATTUNE_ASSIGN_OR_RETURN(const std::vector<Interval> parts, IntervalsOf(call, in, squeeze));
+  const Dims strides = StridesOf(in);
   Axes axes;
   Dims dims;
   std::int64_t first = 0;
-  bool inside_width = false;
-  for (std::size_t i = 0; i < rank; ++i) {
-    const std::int64_t extent = x.type.dims[i];
-    if (stride[i] == 0) return call.Fail(StrCat("axis ", i, ": a stride of 0"));
-    Interval part =
-        Selected(extent, begin[i], end[i], stride[i], begin_mask[i] != 0, end_mask[i] != 0);
-    if (squeeze[i] != 0) {
-      part = {begin_mask[i] != 0 ? 0 : begin[i] + (begin[i] < 0 ? extent : 0), 1, 1};
-    }
-    if (part.count <= 0 || part.from < 0 || part.from >= extent) {
-      return call.Fail(StrCat("axis ", i, ": ", begin[i], " to ", end[i], " of ", extent,
-                              " elements selects none"));
-    }
-    first += part.from * strides[i];
-    axes.push_back({part.count, strides[i] * part.stride, {}});
-    if (squeeze[i] == 0) dims.push_back(part.count);
-    inside_width = i + 1 == rank && part.from != 0;
+  for (std::size_t i = 0; i < in.size(); ++i) {
+    first += parts[i].from * strides[i];
+    axes.push_back({parts[i].count, strides[i] * parts[i].stride, {}});
+    if (squeeze[i] == 0) dims.push_back(parts[i].count);
   }
+  const bool inside_width = !parts.empty() && parts.back().from != 0;
   ATTUNE_ASSIGN_OR_RETURN(const Value z, EmitSlice(call, x, first, axes, inside_width));
   return call.Define(call.View(z, dims));
 }
