@@ -239,7 +239,7 @@ void AddAneRunCommand(CLI::App* ane, Action* action) {
   CLI::App* command = ane->add_subcommand("run", "Evaluate a program once on the simulator");
   auto options = std::make_shared<Options>();
   command->add_option("program", options->program, "MIL text")->required();
-  command->add_option("--weights", options->weights,
+  command->add_option("weights,--weights", options->weights,
                       "Weight file, @model_path/...=FILE, or directory; default: beside it");
   command->add_option("--input", options->inputs,
                       "name=FILE.npy, name=zeros, name=ones or name=random (default)");

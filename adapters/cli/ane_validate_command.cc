@@ -72,7 +72,7 @@ void AddAneValidateCommand(CLI::App* ane, Action* action) {
   CLI::App* command = ane->add_subcommand("validate", "Check a program against what devices take");
   auto options = std::make_shared<Options>();
   command->add_option("program", options->program, "MIL text")->required();
-  command->add_option("--weights", options->weights,
+  command->add_option("weights,--weights", options->weights,
                       "Weight file, @model_path/...=FILE, or directory; default: beside it");
   AddAneTargetOptions(command, &options->target);
   command->add_flag("--json", options->json, "One JSON object a line");
