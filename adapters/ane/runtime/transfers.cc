@@ -1,5 +1,6 @@
 #include "ane/runtime/transfers.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -13,18 +14,28 @@ namespace {
 
 // Below, waking other threads takes longer than the conversion.
 constexpr std::int64_t kParallelElements = std::int64_t{1} << 16;
+// Tiles are turned in the L1 cache and converted along their planes, in vectors. The odd
+// stride keeps columns off one cache set.
+constexpr std::int64_t kTile = 64, kTileStride = kTile + 2;
 
 DType DTypeOf(ElementType element) {
   return element == ElementType::kF16 ? DType::kF16 : DType::kF32;
 }
 
-void Transpose(const cpu::ConvertArgs& args, Parallel& parallel) {
-  if (args.rows * args.columns < kParallelElements) {
-    return cpu::TransposeConvert(args, cpu::Worker{});
-  }
-  const int count = parallel.workers();
-  parallel.Run([&](int index) {
-    cpu::TransposeConvert(args, cpu::Worker{index, count, {}, &parallel});
+// Calls visit(first row, rows, first column, columns) for tiles of all, shared by columns.
+template <typename Visit>
+void ForEachTile(MatrixExtent extent, Parallel& parallel, const Visit& visit) {
+  const auto share = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t c = begin; c < end; c += kTile) {
+      for (std::int64_t r = 0; r < extent.rows; r += kTile) {
+        visit(r, std::min(kTile, extent.rows - r), c, std::min(kTile, end - c));
+      }
+    }
+  };
+  if (extent.rows * extent.columns < kParallelElements) return share(0, extent.columns);
+  parallel.Run([&](int worker) {
+    const WorkRange range = RangeOf(worker, parallel.workers(), extent.columns, kTile);
+    share(range.begin, range.end);
   });
 }
 
@@ -60,15 +71,23 @@ Result<MatrixExtent> ExtentIn(const Shape& shape, const SurfaceSpec& spec) {
 void UploadMatrix(const float* source, MatrixExtent extent, const PlaneLayout& layout,
                   std::byte* surface, Parallel& parallel) {
   const std::int64_t size = SizeOf(layout.element);
-  cpu::ConvertArgs args;
-  args.source = source;
-  args.target = surface;
-  args.target_dtype = DTypeOf(layout.element);
-  args.rows = extent.rows;
-  args.columns = extent.columns;
-  args.source_stride = extent.columns;
-  args.target_stride = layout.plane_stride / size;
-  Transpose(args, parallel);
+  ForEachTile(extent, parallel,
+              [&](std::int64_t r0, std::int64_t rows, std::int64_t c0, std::int64_t columns) {
+                float tile[kTile * kTileStride];
+                for (std::int64_t r = 0; r < rows; ++r) {
+                  const float* row = source + (r0 + r) * extent.columns + c0;
+                  for (std::int64_t c = 0; c < columns; ++c) tile[c * kTileStride + r] = row[c];
+                }
+                cpu::ConvertArgs args;
+                args.source = tile;
+                args.target = surface + c0 * layout.plane_stride + r0 * size;
+                args.target_dtype = DTypeOf(layout.element);
+                args.rows = columns;
+                args.columns = rows;
+                args.source_stride = kTileStride;
+                args.target_stride = layout.plane_stride / size;
+                cpu::Convert(args, cpu::Worker{});
+              });
   // Slots are shared: whatever was there before shows in the padding otherwise.
   const std::int64_t used = extent.rows * size;
   for (std::int64_t c = 0; used < layout.plane_stride && c < extent.columns; ++c) {
@@ -81,15 +100,24 @@ void UploadMatrix(const float* source, MatrixExtent extent, const PlaneLayout& l
 
 void DownloadMatrix(const std::byte* surface, const PlaneLayout& layout, MatrixExtent extent,
                     float* target, Parallel& parallel) {
-  cpu::ConvertArgs args;
-  args.source = surface;
-  args.source_dtype = DTypeOf(layout.element);
-  args.target = target;
-  args.rows = extent.columns;
-  args.columns = extent.rows;
-  args.source_stride = layout.plane_stride / SizeOf(layout.element);
-  args.target_stride = extent.columns;
-  Transpose(args, parallel);
+  const std::int64_t size = SizeOf(layout.element);
+  ForEachTile(extent, parallel,
+              [&](std::int64_t r0, std::int64_t rows, std::int64_t c0, std::int64_t columns) {
+                float tile[kTile * kTileStride];
+                cpu::ConvertArgs args;
+                args.source = surface + c0 * layout.plane_stride + r0 * size;
+                args.source_dtype = DTypeOf(layout.element);
+                args.target = tile;
+                args.rows = columns;
+                args.columns = rows;
+                args.source_stride = layout.plane_stride / size;
+                args.target_stride = kTileStride;
+                cpu::Convert(args, cpu::Worker{});
+                for (std::int64_t r = 0; r < rows; ++r) {
+                  float* row = target + (r0 + r) * extent.columns + c0;
+                  for (std::int64_t c = 0; c < columns; ++c) row[c] = tile[c * kTileStride + r];
+                }
+              });
 }
 
 bool IsFinite(const std::byte* surface, const PlaneLayout& layout) {
