@@ -99,7 +99,6 @@ class Builder {
   std::int64_t memory_elements_;  // Left to use.
   std::map<std::string, Value, std::less<>> values_;
   std::map<const Constant*, std::int32_t> constant_buffers_;
-  std::map<std::pair<std::string, std::uint64_t>, std::weak_ptr<const Constant>> blobs_;
   std::vector<Buffer> buffers_;
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<std::vector<std::pair<std::int32_t, std::int32_t>>> in_place_;  // By step: from, to.
