@@ -76,12 +76,13 @@ class ScaleFolder {
     *node = std::move(product);
   }
 
-  // A weight that only one node reads, times the factor.
+  // A weight that only one node reads and that may be scaled, times the factor.
   std::optional<TensorId> Scaled(TensorId id, double factor) {
     if (rewriter_->tensor(id).origin != Origin::kWeight || rewriter_->Uses(id) != 1) {
       return std::nullopt;
     }
     Weight weight = rewriter_->weight(id);
+    if (weight.fixed) return std::nullopt;
     for (WeightPiece& piece : weight.pieces) piece.scale *= static_cast<float>(factor);
     const std::string name = weight.name;
     return rewriter_->NewWeight(name, std::move(weight));

@@ -87,6 +87,8 @@ struct Weight {
   std::string name;
   Dims dims{};
   bool side_by_side = false;
+  // Its numbers were chosen for the range of products: no pass scales them.
+  bool fixed = false;
   std::vector<WeightPiece> pieces;
   // kElement: fp16, or f32 for the exact profile. kInt8: a scale for each row.
   // kPalette4: sixteen numbers for each row. The latter two of convolutions only.

@@ -28,6 +28,7 @@ Weight Joined(const std::vector<const Weight*>& weights, bool side_by_side) {
   joined.storage = weights[0]->storage;
   for (const Weight* weight : weights) {
     joined.pieces.insert(joined.pieces.end(), weight->pieces.begin(), weight->pieces.end());
+    joined.fixed = joined.fixed || weight->fixed;
   }
   joined.dims = {RowsOf(joined), ColumnsOf(joined), 1, 1};
   return joined;

@@ -121,14 +121,14 @@ class PlanAuthor {
     for (const Item& item : segment.items) {
       const Node& node = NodeOf(item);
       builder.set_label(LabelOf(graph_, node));
-      for (const ValueId id : ReadsOf(node).host) BringToHost(id);
       const bool head =
           node.op == OpKind::kLinearCrossEntropy || node.op == OpKind::kLinearCrossEntropyJoint;
       if (head) {
         tails_.emplace(item.node, LowerHead(lowering_, node));
-      } else {
-        LowerNode(lowering_, node);
+        continue;
       }
+      for (const ValueId id : ReadsOf(node).host) BringToHost(id);
+      LowerNode(lowering_, node);
     }
     for (Step& step : lowering_.End()) {
       if (const auto* upload = std::get_if<Upload>(&step); upload != nullptr && !upload->once) {
@@ -168,6 +168,7 @@ class PlanAuthor {
   }
 
   void WriteTail(const Item& item) {
+    for (const ValueId id : ReadsOf(NodeOf(item)).host) BringToHost(id);
     const LossTail& tail = tails_.at(item.node);
     const std::int64_t rows = graph_.value(NodeOf(item).inputs[0]).type.bytes();
     plan().downloads += tail.expected == kNone ? rows : 2 * rows;

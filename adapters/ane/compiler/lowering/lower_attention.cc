@@ -102,10 +102,10 @@ TensorId OutputDot(Lowering& in, ValueId out, TensorId dout, const AttentionAttr
       b.Literal(StrCat("ones of ", heads, " heads of ", dim), {heads, heads * dim, 1, 1},
                 {heads, heads * dim}, [&](std::span<float> data) {
                   for (std::int64_t head = 0; head < heads; ++head) {
-                    std::fill_n(data.data() + head * heads * dim + head * dim, dim, 1.0f);
+                    std::fill_n(data.data() + head * heads * dim + head * dim, dim, kSumLift);
                   }
                 });
-  const TensorId dot = b.Conv(b.Mul(in.ReadExact(out), dout), blocks);
+  const TensorId dot = b.Mul(b.Conv(b.Mul(in.ReadExact(out), dout), blocks), 1.0 / kSumLift);
   return b.Reshape(dot, {1, heads, b.dim(dot, 3), 1});
 }
 

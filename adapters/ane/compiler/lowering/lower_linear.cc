@@ -119,8 +119,8 @@ TensorId SumOverRows(Lowering& in, TensorId x, std::int64_t rows) {
   const std::int64_t channels = b.dim(x, 1), width = b.dim(x, 3);
   const TensorId ones =
       b.Literal(StrCat("ones of ", rows, " rows"), {1, 1, kWidthUnit, width}, {1, rows},
-                [](std::span<float> data) { std::fill(data.begin(), data.end(), 1.0f); });
-  const TensorId sums = b.MatMul(AsPlane(b, x), ones, {.y = true});
+                [](std::span<float> data) { std::fill(data.begin(), data.end(), kSumLift); });
+  const TensorId sums = b.Mul(b.MatMul(AsPlane(b, x), ones, {.y = true}), 1.0 / kSumLift);
   return b.Reshape(sums, {1, channels, 1, kWidthUnit});
 }
 

@@ -71,7 +71,9 @@ TensorId RegionBuilder::Literal(const std::string& name, Dims dims, Shape source
   const bool inner = dims[0] == 1 && dims[2] * dims[3] > 1;
   piece.rows = inner ? dims[1] * dims[2] : dims[0];
   piece.columns = inner ? dims[3] : dims[1];
-  return literals_[name] = Bake(name, dims, {std::move(piece)});
+  const TensorId id = literals_[name] = Bake(name, dims, {std::move(piece)});
+  region_->weights.back().fixed = true;
+  return id;
 }
 
 TensorId RegionBuilder::Conv(TensorId x, TensorId weight) {

@@ -35,6 +35,10 @@ void LowerNode(Lowering& in, const Node& node);
 
 // --- Shared by rules ---
 
+// What ones are multiplied by where they sum numbers that may be small, and the sum is
+// divided by: products below 2^-14 are lost, sums from 2^15 overflow.
+inline constexpr float kSumLift = 32.0f;
+
 // W x of a baked W [out, in] and x [1, in, 1, S], in the form that is faster on the
 // chip.
 TensorId BakedProduct(Lowering& in, const std::string& name, WeightPiece piece, TensorId x);

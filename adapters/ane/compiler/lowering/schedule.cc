@@ -47,13 +47,16 @@ class Scheduler {
 
   bool Ready(const Item& item) const {
     if (item.node > loss_ && loss_ >= 0 && !loss_done_) return false;
-    if (item.tail) return heads_.contains(item.node);
     const auto done = [&](ValueId id) { return done_[static_cast<std::size_t>(id)]; };
-    const auto& inputs = NodeOf(item).inputs;
-    if (!OnDevice(item)) return std::all_of(inputs.begin(), inputs.end(), done);
+    const auto all = [&](const std::vector<ValueId>& ids) {
+      return std::ranges::all_of(ids, done);
+    };
+    if (item.tail) return heads_.contains(item.node) && all(ReadsOf(NodeOf(item)).host);
+    if (!OnDevice(item)) return all(NodeOf(item).inputs);
     const Reads reads = ReadsOf(NodeOf(item));
-    return std::all_of(reads.surfaces.begin(), reads.surfaces.end(), done) &&
-           std::all_of(reads.host.begin(), reads.host.end(), done);
+    // A head's host operands are its tail's: they may be computed beside its logits.
+    const bool head = places_[static_cast<std::size_t>(item.node)].where == Where::kHead;
+    return all(reads.surfaces) && (head || all(reads.host));
   }
 
   void Finish(const Item& item) {

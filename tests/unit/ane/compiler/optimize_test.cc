@@ -224,6 +224,16 @@ TEST(FoldScales, LeavesFactorsThatWouldDoHarm) {
   EXPECT_EQ(Count(b.region(), Prim::kMul), 1);
 }
 
+// A sum's ones are large where products of small terms would be lost.
+TEST(FoldScales, LeavesWeightsThatWereChosenForTheirRange) {
+  RegionBuilder b;
+  b.Output(b.Mul(b.Conv(b.Input(32, 32), b.ConvWeight(16, 32)), b.Scalar(0.125f)));
+  b.region().weights[0].fixed = true;
+  FoldScales(&b.region());
+  EXPECT_EQ(Count(b.region(), Prim::kMul), 1);
+  EXPECT_EQ(b.region().weights[0].pieces[0].scale, 1.0f);
+}
+
 TEST(FoldScales, LeavesWeightsThatOthersReadAsTheyAre) {
   RegionBuilder b;
   const TensorId weight = b.ConvWeight(32, 32);

@@ -141,6 +141,19 @@ TEST(Head, VocabularyBeyondOneChunkAndHalfPrecisionSumsIsRight) {
   ExpectEqual(a.program);
 }
 
+// The tail's operands may come from the device, beside the logits.
+TEST(Head, WeightsThatTheDeviceComputes) {
+  Author a;
+  const ValueId x = a.b.Unary(UnaryFunction::kTanh, a.Input("x", {3, 2}));
+  const ValueId weights = a.b.Unary(UnaryFunction::kTanh, a.Input("weights", {3}));
+  const ValueId labels = a.program.graph.AddInput("labels", {DType::kI32, {3}});
+  a.program.graph.AddOutput("loss",
+                            a.b.LinearCrossEntropy(x, a.Frozen("head", {7, 2}), labels, weights));
+  ASSERT_OK(a.b.status());
+  FeedLeaves(&a.program);
+  ExpectEqual(a.program);
+}
+
 // Largest magnitude of what products give, which have to stay below 2^15, in the first
 // region. Everything else stays in fp16's range.
 double LargestProduct(const OpProgram& program) {
