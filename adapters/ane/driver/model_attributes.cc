@@ -123,11 +123,12 @@ Result<SymbolLayout> ReadLayout(const Runtime& runtime, Id entry, std::string_vi
   return layout;
 }
 
-// The dictionary of a symbol among the live ones; nil without one.
+// The dictionary of a symbol among the live ones; nil without one. An entry's name may be
+// another's symbol, so names are asked only where no symbol fits.
 Id FindEntry(const Runtime& runtime, Id list, std::string_view symbol) {
-  for (std::int64_t i = 0; i < std::min(CountOf(runtime, list), kMaxSymbols); ++i) {
-    const Id entry = At(runtime, list, i);
-    for (const char* key : {"Symbol", "Name"}) {
+  for (const char* key : {"Symbol", "Name"}) {
+    for (std::int64_t i = 0; i < std::min(CountOf(runtime, list), kMaxSymbols); ++i) {
+      const Id entry = At(runtime, list, i);
       const auto name = TextOf(runtime, Get(runtime, entry, key));
       if (name && WithoutSuffix(*name) == WithoutSuffix(symbol)) return entry;
     }
