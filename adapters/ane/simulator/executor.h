@@ -30,7 +30,7 @@ struct ExecutorOptions {
   // Of constants and of all intermediate results together, before they share memory.
   std::int64_t memory_bytes = std::int64_t{16} << 30;
   // Default: one of its own.
-  std::shared_ptr<Workspace> workspace;
+  std::shared_ptr<Workspace> workspace = nullptr;
 };
 
 class Executor {
