@@ -55,12 +55,15 @@ Result<double> Model::Evaluate(const Batch& batch) {
 }
 
 Status Loss::Backward() {
-  if (model_ == nullptr) return FailedPrecondition("the gradients of this loss were added before");
+  if (model_ == nullptr) return FailedPrecondition("this loss is of no run: call Forward()");
   Model::Impl& model = *model_->impl_;
   if (run_ != model.runs()) {
     return FailedPrecondition("the model has run forward since: its gradients are another loss's");
   }
-  model_ = nullptr;
+  // The model remembers it: a loss may have been copied.
+  if (model.gradients_added()) {
+    return FailedPrecondition("the gradients of this loss were added before");
+  }
   return model.AddGradients(program_);
 }
 

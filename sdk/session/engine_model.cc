@@ -207,6 +207,7 @@ Result<double> Model::Impl::Run(const Batch& batch, bool with_gradients, std::in
 
 Status Model::Impl::AddGradients(std::size_t index) {
   Program& program = programs_[index];
+  added_run_ = runs_;
   // A power of two: taking it off again changes no bit.
   const float inverse = 1.0f / program.loss_seed[0];
   for (std::size_t i = 0; i < parameters_.size(); ++i) {

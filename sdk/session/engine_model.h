@@ -44,6 +44,8 @@ class Model::Impl {
   LossScale& loss_scale() { return loss_scale_; }
   std::int64_t compiled() const { return static_cast<std::int64_t>(programs_.size()); }
   std::int64_t runs() const { return runs_; }
+  // Those of the last run with gradients.
+  bool gradients_added() const { return added_run_ == runs_; }
 
  private:
   // One shape, with or without gradients.
@@ -80,6 +82,7 @@ class Model::Impl {
   std::vector<Program> programs_;
   MicroBatch feed_;
   std::int64_t runs_ = 0;
+  std::int64_t added_run_ = 0;  // The run whose gradients AddGradients() took last.
 };
 
 }  // namespace attune::engine

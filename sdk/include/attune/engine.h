@@ -82,7 +82,8 @@ class Loss {
 
   // Adds the gradient of value() to that of every parameter.
   //
-  //   kFailedPrecondition  called before, or the model has run forward since
+  //   kFailedPrecondition  called before, be it on a copy, or the model has run forward
+  //                        since
   Status Backward();
 
  private:

@@ -226,6 +226,17 @@ TEST_F(EngineTest, ALossOfAnEarlierRunHasNoGradientsAnyMore) {
   EXPECT_EQ(second.Backward().code(), StatusCode::kFailedPrecondition);
 }
 
+TEST_F(EngineTest, ACopyOfALossDoesNotAddItsGradientsAgain) {
+  const auto model = Load();
+  ASSERT_OK_AND_ASSIGN(engine::Loss loss, model->Forward(Batches()[0]));
+  engine::Loss copy = loss;
+  ASSERT_OK(loss.Backward());
+  const std::span<const float> gradient = model->parameters()[0].gradient;
+  const std::vector<float> once(gradient.begin(), gradient.end());
+  EXPECT_EQ(copy.Backward().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(std::vector<float>(gradient.begin(), gradient.end()), once);
+}
+
 TEST_F(EngineTest, ShapesShareParametersAndEvaluatingChangesNothing) {
   const auto model = Load();
   engine::AdamW optimizer(model.get(), {.learning_rate = 5e-3});
