@@ -3,20 +3,12 @@
 #include <utility>
 
 #include "ane/compiler/emit.h"
+#include "ane/compiler/work.h"
 #include "ane/runtime/hybrid_executable.h"
 #include "base/strings.h"
 
 namespace attune::ane {
 namespace {
-
-std::int64_t WeightBytes(const Region& region, ElementType element) {
-  std::int64_t bytes = 0;
-  for (const Weight& weight : region.weights) {
-    const bool bytes_each = weight.storage == WeightStorage::kInt8;
-    bytes += Elements(weight.dims) * (bytes_each ? 1 : SizeOf(element));
-  }
-  return bytes;
-}
 
 void AddHost(const MemoryReport& host, MemoryReport* total) {
   total->arena_bytes += host.arena_bytes;
@@ -32,7 +24,9 @@ MemoryReport ReportOf(const Graph& graph, const Plan& plan, ElementType element)
   report.arena_bytes = SurfaceSet::Bytes(plan, element);
   report.slot_bytes = HostValues::SlotBytes(graph);
   for (const PlanProgram& program : plan.programs) {
-    report.packed_bytes += WeightBytes(program.region, element);
+    for (const Weight& weight : program.region.weights) {
+      report.packed_bytes += BytesOf(weight, element);
+    }
   }
   for (const Step& step : plan.steps) {
     if (const auto* download = std::get_if<Download>(&step)) {

@@ -212,6 +212,26 @@ TEST_F(Hybrid, WhatIsPredictedIsWhatItTakes) {
   EXPECT_EQ(predicted->private_bytes(), executable_->memory().private_bytes());
 }
 
+// Of 8 rows by 32: a byte each and a scale a row, or half a byte and sixteen colours a row.
+TEST_F(Hybrid, WeightsCountAsTheirStorageHasThem) {
+  const auto packed = [this](WeightStorage storage) {
+    ane::Plan plan = example_.Plan();
+    Weight weight;
+    weight.dims = {8, 32, 1, 1};
+    weight.storage = storage;
+    weight.pieces.resize(1);
+    weight.pieces[0].rows = 8;
+    weight.pieces[0].columns = 32;
+    plan.programs[0].region.weights = {weight};
+    auto report = HybridExecutable::PredictMemory(*MakeShared(), example_.graph, plan, {}, {});
+    EXPECT_OK(report);
+    return report->packed_bytes;
+  };
+  EXPECT_EQ(packed(WeightStorage::kElement), 8 * 32 * 2);
+  EXPECT_EQ(packed(WeightStorage::kInt8), 8 * 32 + 8 * 2);
+  EXPECT_EQ(packed(WeightStorage::kPalette4), 8 * 32 / 2 + 8 * 16 * 2);
+}
+
 TEST_F(Hybrid, ALeafThatNobodyBoundIsNamed) {
   auto made = HybridExecutable::Create(MakeShared(), example_.graph, example_.Plan(), {}, {});
   ASSERT_OK(made);
