@@ -180,6 +180,17 @@ double Builder::BytesOf(const Value& value) const {
   return bytes * static_cast<double>(*ElementsOf(value.type.dims));
 }
 
+// Every element of the result must be written after the last read of what lay there.
+// So whatever the step reads of that buffer lies element by element where the result
+// will: slices begin elsewhere, and what is spread is read again later.
+bool Builder::MayGiveItsPlace(const Effect& effect, const Value& read, const Value& write) {
+  const std::int32_t buffer = PlaceOf(read).buffer;
+  return std::all_of(effect.reads.begin(), effect.reads.end(), [&](const Value& other) {
+    const Place place = PlaceOf(other);
+    return place.buffer != buffer || (place.offset == 0 && other.type.dims == write.type.dims);
+  });
+}
+
 void Builder::AddStep(std::unique_ptr<Step> step, const Effect& effect) {
   const auto index = static_cast<std::int64_t>(steps_.size());
   for (const Value& read : effect.reads) {
@@ -194,9 +205,8 @@ void Builder::AddStep(std::unique_ptr<Step> step, const Effect& effect) {
     buffer.last = std::max(buffer.last, index);
     work_.internal_bytes += BytesOf(write);
     for (const Value& read : effect.reads) {
-      if (effect.in_place) {
-        in_place_.back().emplace_back(PlaceOf(read).buffer, write.place.buffer);
-      }
+      if (!effect.in_place || !MayGiveItsPlace(effect, read, write)) continue;
+      in_place_.back().emplace_back(PlaceOf(read).buffer, write.place.buffer);
     }
   }
   work_.matrix_flops += effect.matrix_flops;

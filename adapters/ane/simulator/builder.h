@@ -50,7 +50,7 @@ struct Buffer {
 struct Effect {
   std::vector<Value> reads;
   std::vector<Value> writes;
-  // A result may take the place of an operand of the same size that ends here.
+  // A result may take the place of an operand of the same shape that ends here.
   bool in_place = false;
   double matrix_flops = 0;
   double elementwise_flops = 0;
@@ -92,6 +92,7 @@ class Builder {
  private:
   Result<std::shared_ptr<const Constant>> FromBlob(const mil::Type& type, const mil::Blob& blob);
   double BytesOf(const Value& value) const;
+  bool MayGiveItsPlace(const Effect& effect, const Value& read, const Value& write);
   bool TakeOver(std::size_t step, std::size_t to, std::vector<bool>* taken);
 
   const WeightFiles& weights_;
