@@ -13,10 +13,10 @@ namespace {
 class Impl final : public AneBackend {
  public:
   Impl(Device& device, Backend& host, const AneBackendOptions& options) : host_(host) {
-    shared_ = std::make_shared<Shared>(Shared{
+    shared_.reset(new Shared{
         .device = device,
         .host = host,
-        .parallel = options.parallel != nullptr ? *options.parallel : serial_,
+        .workers = options.parallel,
         .cache = ProgramCache(device, {options.max_programs, options.cache_bytes}),
         .check_every = options.check_every,
         .tolerance = options.tolerance,
@@ -37,7 +37,10 @@ class Impl final : public AneBackend {
     ATTUNE_RETURN_IF_ERROR(Verify(graph));
     ATTUNE_RETURN_IF_ERROR(CheckFrozen(graph, frozen));
     Result<Plan> plan = ane::Compile(graph, frozen, compiler_);
-    if (IsForTheHost(plan)) return host_.Compile(graph, frozen, options);
+    if (IsForTheHost(plan)) {
+      const std::lock_guard<std::mutex> turn(shared_->mutex);
+      return host_.Compile(graph, frozen, options);
+    }
     if (!plan.ok()) return std::move(plan).status();
     ATTUNE_ASSIGN_OR_RETURN(
         auto executable,
@@ -50,12 +53,14 @@ class Impl final : public AneBackend {
     ATTUNE_RETURN_IF_ERROR(Verify(graph));
     ATTUNE_RETURN_IF_ERROR(CheckFrozen(graph, frozen));
     Result<Plan> plan = ane::Compile(graph, frozen, compiler_);
+    const std::lock_guard<std::mutex> turn(shared_->mutex);
     if (IsForTheHost(plan)) return host_.PredictMemory(graph, frozen, options);
     if (!plan.ok()) return std::move(plan).status();
     return HybridExecutable::PredictMemory(*shared_, graph, *plan, frozen, options);
   }
 
   AneActivity activity() const override {
+    const std::lock_guard<std::mutex> turn(shared_->mutex);
     AneActivity activity;
     activity.device = shared_->device.counters();
     activity.cache_hits = shared_->cache.hits();
@@ -74,7 +79,6 @@ class Impl final : public AneBackend {
   }
 
   Backend& host_;
-  SerialParallel serial_;
   CompilerOptions compiler_;
   std::shared_ptr<Shared> shared_;
 };

@@ -3,7 +3,7 @@
 // compiles nothing after its executables were made.
 //
 // Determinism: over the simulator, equal runs give equal bits.
-// Threads: the backend and all its executables together, one at a time.
+// Threads: as compute/backend.h; the executables take turns at the device.
 
 #pragma once
 
@@ -19,8 +19,8 @@
 namespace attune::ane {
 
 struct AneBackendOptions {
-  // Compare every so many runs with the host's results: 0 never. A run whose loss is
-  // further than `tolerance` (relative) off is an error.
+  // Compare every so many runs of an executable with the host's results: 0 never. A run whose loss
+  // is further than `tolerance` (relative) off is an error.
   std::int64_t check_every = 0;
   double tolerance = 0.02;
   std::int64_t max_programs = CompilerOptions{}.max_programs;

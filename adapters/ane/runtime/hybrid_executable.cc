@@ -20,19 +20,22 @@ Status HybridExecutable::Bind(std::string_view name, std::span<std::byte> storag
 }
 
 Status HybridExecutable::Run() {
+  const std::lock_guard<std::mutex> turn(shared_->mutex);
   ATTUNE_RETURN_IF_ERROR(RunSteps(nullptr));
   ++shared_->runs;
-  if (parity_ == nullptr || shared_->runs % shared_->check_every != 0) return OkStatus();
+  // Of its own: with those of all counted together, one of two in turn is never checked.
+  if (parity_ == nullptr || ++runs_ % shared_->check_every != 0) return OkStatus();
   ATTUNE_ASSIGN_OR_RETURN(const double difference, parity_->Difference(values_));
   ++shared_->checks;
   if (difference > shared_->worst_difference) shared_->worst_difference = difference;
   if (difference <= shared_->tolerance) return OkStatus();
-  return Internal(StrCat(shared_->device.name(), ": run ", shared_->runs, " is ", difference,
+  return Internal(StrCat(shared_->device.name(), ": run ", runs_, " is ", difference,
                          " off the host's result, allowed ", shared_->tolerance,
                          ": use the host alone"));
 }
 
 Result<std::optional<std::string>> HybridExecutable::FindNonFinite() {
+  const std::lock_guard<std::mutex> turn(shared_->mutex);
   std::optional<std::string> found;
   ATTUNE_RETURN_IF_ERROR(RunSteps(&found));
   return found;
@@ -65,7 +68,8 @@ Status HybridExecutable::UploadValue(const Upload& step) {
   const Tensor widened = view.dtype == DType::kF32 ? Tensor() : ToF32(view);
   const float* source =
       view.dtype == DType::kF32 ? reinterpret_cast<const float*>(view.data) : widened.f32().data();
-  UploadMatrix(source, extent, surfaces_->layout(step.surface), surface.data(), shared_->parallel);
+  UploadMatrix(source, extent, surfaces_->layout(step.surface), surface.data(),
+               shared_->parallel());
   return OkStatus();
 }
 
@@ -84,7 +88,7 @@ Status HybridExecutable::Do(const Download& step, std::size_t, std::optional<std
   ATTUNE_ASSIGN_OR_RETURN(const LockedSurface surface,
                           surfaces_->Lock(step.surface, /*read_only=*/true));
   DownloadMatrix(surface.data(), surfaces_->layout(step.surface), extent,
-                 values_.buffer(step.value), shared_->parallel);
+                 values_.buffer(step.value), shared_->parallel());
   return OkStatus();
 }
 
@@ -142,7 +146,7 @@ Status HybridExecutable::Do(const MakeRotation& step, std::size_t, std::optional
 
 Status HybridExecutable::Do(const LossTail& step, std::size_t index,
                             std::optional<std::string>* found) {
-  ATTUNE_RETURN_IF_ERROR(tails_[index]->Run(values_, *surfaces_, shared_->parallel));
+  ATTUNE_RETURN_IF_ERROR(tails_[index]->Run(values_, *surfaces_, shared_->parallel()));
   if (found == nullptr) return OkStatus();
   if (!std::isfinite(values_.f32(step.loss)[0])) {
     *found = StrCat(ValueText(step.loss), ", the end of the loss");

@@ -1,6 +1,8 @@
 // A plan that is ready to run: its programs loaded, its surfaces allocated, its host
 // steps compiled. A run goes through the steps in order; what passes between programs
 // stays on the device.
+//
+// Threads: an executable from one at a time; those of one backend take turns.
 
 #pragma once
 
@@ -8,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,11 +27,12 @@
 
 namespace attune::ane {
 
-// What the executables of one backend share. Device and host are borrowed.
+// What the executables of one backend share, and what outlives the backend with them.
+// Device, host and `workers` are borrowed.
 struct Shared {
   Device& device;
   Backend& host;
-  Parallel& parallel;
+  Parallel* workers = nullptr;  // Null: the calling thread.
   ProgramCache cache;
   std::int64_t check_every = 0;
   double tolerance = 0;
@@ -37,6 +41,11 @@ struct Shared {
   // How a program is written down; Emit() but for tests.
   std::function<Result<ProgramImage>(const Region&, std::span<const SurfaceSpec>, ElementType)>
       emit;
+  SerialParallel serial{};
+  // Held while one of them uses the device, the host backend or what is counted here.
+  std::mutex mutex{};
+
+  Parallel& parallel() { return workers != nullptr ? *workers : serial; }
 };
 
 class HybridExecutable final : public Executable {
@@ -101,6 +110,7 @@ class HybridExecutable final : public Executable {
   std::vector<std::unique_ptr<HostStep>> hosts_;      // By step; null elsewhere.
   std::vector<std::unique_ptr<LossTailStep>> tails_;  // Likewise.
   std::unique_ptr<ParityCheck> parity_;
+  std::int64_t runs_ = 0;
   bool linked_ = false;  // Host steps know where their operands are.
 };
 

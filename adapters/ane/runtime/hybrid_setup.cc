@@ -72,7 +72,10 @@ HybridExecutable::HybridExecutable(std::shared_ptr<Shared> shared, const Graph& 
     : shared_(std::move(shared)), graph_(graph), plan_(std::move(plan)), values_(graph_, frozen) {}
 
 HybridExecutable::~HybridExecutable() {
+  const std::lock_guard<std::mutex> turn(shared_->mutex);
   for (const ProgramUse& use : programs_) shared_->cache.Release(use.cached);
+  programs_.clear();
+  surfaces_.reset();
 }
 
 Result<std::unique_ptr<HybridExecutable>> HybridExecutable::Create(std::shared_ptr<Shared> shared,
@@ -82,6 +85,8 @@ Result<std::unique_ptr<HybridExecutable>> HybridExecutable::Create(std::shared_p
   std::unique_ptr<HybridExecutable> made(
       new HybridExecutable(std::move(shared), graph, std::move(plan), frozen));
   Shared& with = *made->shared_;
+  // After `made`: when this fails, that is destroyed, which takes a turn of its own.
+  const std::lock_guard<std::mutex> turn(with.mutex);
   made->memory_ = ReportOf(made->graph_, made->plan_, with.device.element());
   ATTUNE_ASSIGN_OR_RETURN(made->surfaces_, SurfaceSet::Allocate(with.device, made->plan_));
   ATTUNE_RETURN_IF_ERROR(made->PrepareSteps(frozen, options));

@@ -125,11 +125,11 @@ TEST(HybridAllocations, AreNoneAfterTheFirstRun) {
                        ElementType) -> Result<ProgramImage> {
     return ProgramImage{"in s0 4 32\nout s1 4 32\ndouble s0 s1\n", {}};
   };
-  auto shared = std::make_shared<Shared>(Shared{.device = device,
-                                                .host = *host,
-                                                .parallel = parallel,
-                                                .cache = ProgramCache(device, {}),
-                                                .emit = emit});
+  auto shared = std::shared_ptr<Shared>(new Shared{.device = device,
+                                                   .host = *host,
+                                                   .workers = &parallel,
+                                                   .cache = ProgramCache(device, {}),
+                                                   .emit = emit});
   auto made = HybridExecutable::Create(shared, example.graph, example.plan, {}, {});
   ASSERT_OK(made);
   AsF32(*(*made)->Input("x"))[5] = 3.0f;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <sstream>
@@ -53,6 +54,7 @@ class FakeDevice final : public Device {
 
   // Errors that the next calls give, first come first served.
   std::deque<Status> load_errors, evaluate_errors;
+  std::function<void()> on_evaluate = [] {};
   std::int64_t max_programs = 127;
   std::int64_t extra_stride = 0;  // Bytes between planes besides what they need.
 
@@ -116,6 +118,7 @@ class FakeDevice final : public Device {
     Status Evaluate() override {
       if (!device_->evaluate_errors.empty()) return Next(&device_->evaluate_errors);
       if (bound_.empty()) return FailedPrecondition("nothing is bound");
+      device_->on_evaluate();
       ++device_->counters_.evaluations;
       std::map<std::string, std::vector<float>> values;
       for (const SymbolLayout& symbol : inputs_) values[symbol.name] = Read(symbol);

@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include "ane/compiler/emit.h"
@@ -109,13 +112,13 @@ class Example {
 class Hybrid : public ::testing::Test {
  protected:
   std::shared_ptr<Shared> MakeShared(std::int64_t check_every = 0, double tolerance = 0) {
-    return std::make_shared<Shared>(Shared{.device = device_,
-                                           .host = *host_,
-                                           .parallel = parallel_,
-                                           .cache = ProgramCache(device_, {}),
-                                           .check_every = check_every,
-                                           .tolerance = tolerance,
-                                           .emit = EmitFake});
+    return std::shared_ptr<Shared>(new Shared{.device = device_,
+                                              .host = *host_,
+                                              .workers = &parallel_,
+                                              .cache = ProgramCache(device_, {}),
+                                              .check_every = check_every,
+                                              .tolerance = tolerance,
+                                              .emit = EmitFake});
   }
   void Make(std::shared_ptr<Shared> shared) {
     shared_ = shared;
@@ -316,6 +319,48 @@ TEST_F(Hybrid, ARunIsCheckedAgainstTheHostNowAndThen) {
   const Status status = executable_->Run();
   EXPECT_EQ(status.code(), StatusCode::kInternal);
   EXPECT_NE(status.message().find("off the host's result"), std::string::npos);
+}
+
+// Two that run in turn are both checked, each every second run of its own.
+TEST_F(Hybrid, EachIsCheckedByItsOwnRuns) {
+  auto shared = MakeShared(/*check_every=*/2, /*tolerance=*/1e-3);
+  Make(shared);
+  auto other = HybridExecutable::Create(shared, example_.graph, example_.Plan(), {}, {});
+  ASSERT_OK(other);
+  Tensor far(DType::kF32, {kRows, kColumns});
+  ASSERT_OK((*other)->Bind("b", Bytes(&far)));
+  AsF32(*(*other)->Input("x"))[0] = 1e6f;  // Infinity in half precision.
+  ASSERT_OK((*other)->Run());
+  ASSERT_OK(executable_->Run());
+  EXPECT_EQ((*other)->Run().code(), StatusCode::kInternal);
+  ASSERT_OK(executable_->Run());
+  EXPECT_EQ(shared->checks, 2);
+}
+
+TEST_F(Hybrid, TwoOnTwoThreadsTakeTurns) {
+  auto shared = MakeShared();
+  Make(shared);
+  std::atomic<bool> inside = false;
+  std::atomic<int> overlaps = 0;
+  device_.on_evaluate = [&] {
+    if (inside.exchange(true)) ++overlaps;
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    inside = false;
+  };
+  std::thread second([&] {
+    Tensor b(DType::kF32, {kRows, kColumns});
+    for (int i = 0; i < 10; ++i) {  // Made and released beside the other's runs.
+      auto made = HybridExecutable::Create(shared, example_.graph, example_.Plan(), {}, {});
+      ASSERT_OK(made);
+      ASSERT_OK((*made)->Bind("b", Bytes(&b)));
+      for (int run = 0; run < 5; ++run) ASSERT_OK((*made)->Run());
+    }
+  });
+  for (int i = 0; i < 50; ++i) ExpectResult(0.5f);
+  second.join();
+  EXPECT_EQ(overlaps, 0);
+  EXPECT_EQ(shared->runs, 100);
+  EXPECT_EQ(device_.counters().programs, 2);
 }
 
 TEST(ProgramNames, TellTheLayersOfAProgram) {

@@ -1,0 +1,139 @@
+// The backend over the simulator: what it owes besides what its executables compute.
+
+#include "ane/runtime/ane_backend.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <vector>
+
+#include "ane/simulator/simulated_device.h"
+#include "cpu/cpu_backend.h"
+#include "graph/builder.h"
+#include "support/status_matchers.h"
+
+namespace attune::ane {
+namespace {
+
+// Large enough for several workers to write a surface.
+constexpr std::int64_t kRows = 1056, kWidth = 64;
+
+std::span<std::byte> Bytes(Tensor* tensor) {
+  return {tensor->data(), static_cast<std::size_t>(tensor->bytes())};
+}
+
+// The simulator, refusing when told.
+class RefusingDevice final : public Device {
+ public:
+  // Given by every call while it is there, and by all evaluations after so many.
+  std::optional<Status> load_error, evaluate_error;
+  std::int64_t good_evaluations = 0;
+
+  RefusingDevice() : inner_(MakeSimulatedDevice({.target = {}, .exact = true}, &serial_)) {}
+  std::string_view name() const override { return inner_->name(); }
+  const Target& target() const override { return inner_->target(); }
+  ElementType element() const override { return inner_->element(); }
+  DeviceCounters counters() const override { return inner_->counters(); }
+  Result<std::unique_ptr<Surface>> Allocate(std::int64_t bytes) override {
+    return inner_->Allocate(bytes);
+  }
+  Result<std::unique_ptr<DeviceProgram>> Load(const ProgramImage& image) override {
+    if (load_error) return *load_error;
+    ATTUNE_ASSIGN_OR_RETURN(auto program, inner_->Load(image));
+    return std::unique_ptr<DeviceProgram>(std::make_unique<Program>(this, std::move(program)));
+  }
+
+ private:
+  class Program final : public DeviceProgram {
+   public:
+    Program(RefusingDevice* device, std::unique_ptr<DeviceProgram> inner)
+        : device_(device), inner_(std::move(inner)) {}
+    const std::vector<SymbolLayout>& inputs() const override { return inner_->inputs(); }
+    const std::vector<SymbolLayout>& outputs() const override { return inner_->outputs(); }
+    Status Bind(std::span<Surface* const> inputs, std::span<Surface* const> outputs) override {
+      return inner_->Bind(inputs, outputs);
+    }
+    Status Evaluate() override {
+      if (device_->evaluate_error && --device_->good_evaluations < 0) {
+        return *device_->evaluate_error;
+      }
+      return inner_->Evaluate();
+    }
+
+   private:
+    RefusingDevice* device_;
+    std::unique_ptr<DeviceProgram> inner_;
+  };
+
+  SerialParallel serial_;
+  std::unique_ptr<Device> inner_;
+};
+
+class AneBackendTest : public ::testing::Test {
+ protected:
+  AneBackendTest() {
+    GraphBuilder builder(&graph_);
+    const ValueId x = graph_.AddInput("x", {DType::kF32, {kRows, kWidth}});
+    const ValueId w = graph_.AddParameter("w", {DType::kF32, {kWidth, kWidth}}, false);
+    const ValueId v = graph_.AddParameter("v", {DType::kF32, {kWidth, kWidth}}, true);
+    const ValueId y = builder.Linear(x, w);
+    graph_.AddOutput("y", builder.Linear(builder.Add(y, y), v));
+    EXPECT_OK(builder.status());
+    Fill(&w_, 3);
+    Fill(&v_, 5);
+    Open({});
+  }
+  void Open(const AneBackendOptions& options) {
+    auto made = MakeAneBackend(device_, *host_, options);
+    ASSERT_OK(made);
+    backend_ = *std::move(made);
+  }
+
+  // Eighths of small numbers: what they make is exact in f32, whoever adds it up.
+  static void Fill(Tensor* tensor, std::size_t step) {
+    for (std::size_t i = 0; i < tensor->f32().size(); ++i) {
+      tensor->f32()[i] = (static_cast<float>(i * step % 17) - 8) / 8;
+    }
+  }
+  FrozenParameters Frozen() const { return {{"w", w_.view()}}; }
+
+  Result<std::unique_ptr<Executable>> Make(Backend& backend) {
+    ATTUNE_ASSIGN_OR_RETURN(auto made, backend.Compile(graph_, Frozen(), {}));
+    ATTUNE_RETURN_IF_ERROR(made->Bind("v", Bytes(&v_)));
+    ATTUNE_ASSIGN_OR_RETURN(const auto x, made->Input("x"));
+    for (std::size_t i = 0; i < AsF32(x).size(); ++i) AsF32(x)[i] = static_cast<float>(i % 5) / 4;
+    return made;
+  }
+  static Result<std::vector<float>> Run(Executable& executable) {
+    ATTUNE_RETURN_IF_ERROR(executable.Run());
+    ATTUNE_ASSIGN_OR_RETURN(const TensorView y, executable.Output("y"));
+    return std::vector<float>(y.f32().begin(), y.f32().end());
+  }
+  std::vector<float> OnTheHost() {
+    auto made = Make(*host_);
+    EXPECT_OK(made);
+    auto y = Run(**made);
+    EXPECT_OK(y);
+    return *y;
+  }
+
+  SerialParallel serial_;
+  std::unique_ptr<Backend> host_ = MakeCpuBackend(serial_);
+  RefusingDevice device_;
+  Graph graph_;
+  Tensor w_{DType::kF32, {kWidth, kWidth}}, v_{DType::kF32, {kWidth, kWidth}};
+  std::unique_ptr<AneBackend> backend_;
+};
+
+TEST_F(AneBackendTest, AnExecutableOutlivesIt) {
+  auto made = Make(*backend_);
+  ASSERT_OK(made);
+  backend_.reset();
+  const DeviceCounters before = device_.counters();
+  ASSERT_OK_AND_ASSIGN(const auto y, Run(**made));
+  EXPECT_EQ(y, OnTheHost());
+  EXPECT_GT(device_.counters().evaluations, before.evaluations);
+}
+
+}  // namespace
+}  // namespace attune::ane
