@@ -193,6 +193,13 @@ void WarnOfViolations(const AneProgramFiles& read, const ane::Target& target) {
   }
 }
 
+// The program and what goes in and out of it share one budget.
+Status CheckArrays(const ane::Executor& executor) {
+  const std::int64_t left = ane::kProgramMemoryBytes - executor.memory_bytes();
+  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t in, ane::ArrayBytes(executor.parameters(), left));
+  return ane::ArrayBytes(executor.results(), left - in).status();
+}
+
 Result<std::vector<Named>> Evaluate(ane::Executor* executor, const std::vector<Named>& inputs) {
   std::vector<Named> outputs;
   for (const ane::mil::Output& result : executor->results()) {
@@ -217,9 +224,11 @@ Result<ExitCode> Run(const Options& options) {
   ATTUNE_ASSIGN_OR_RETURN(const std::string function, FunctionOf(read.program, options.function));
   const ane::Numerics numerics =
       options.exact ? ane::ExactNumerics() : ane::NumericsOf(target.chip);
-  ATTUNE_ASSIGN_OR_RETURN(const auto executor,
-                          ane::Executor::Create(read.program, function, read.weights, numerics,
-                                                platform.get().parallel));
+  ATTUNE_ASSIGN_OR_RETURN(
+      const auto executor,
+      ane::Executor::Create(read.program, function, read.weights, numerics, platform.get().parallel,
+                            {.memory_bytes = ane::kProgramMemoryBytes}));
+  ATTUNE_RETURN_IF_ERROR(CheckArrays(*executor));
   ATTUNE_ASSIGN_OR_RETURN(const std::vector<Named> inputs,
                           MakeInputs(files, options, executor->parameters()));
   ATTUNE_ASSIGN_OR_RETURN(const std::vector<Named> outputs, Evaluate(executor.get(), inputs));

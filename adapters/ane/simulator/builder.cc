@@ -126,11 +126,24 @@ Result<std::shared_ptr<const Constant>> Builder::FromBlob(const mil::Type& type,
 }
 
 Status Builder::Reserve(std::int64_t elements) {
-  if (elements > memory_elements_) {
-    return ResourceExhausted(
-        StrCat(elements, " more elements are needed, memory is left for ", memory_elements_));
+  const std::optional<std::int64_t> bytes = CheckedMul<std::int64_t>(elements, sizeof(float));
+  if (!bytes) return ResourceExhausted(StrCat(elements, " elements are more than any memory has"));
+  return ReserveBytes(*bytes);
+}
+
+Status Builder::ReserveBytes(std::int64_t bytes) {
+  if (bytes > left_) {
+    return ResourceExhausted(StrCat(bytes, " more bytes are needed, ", left_, " of the allowed ",
+                                    memory_bytes_, " are left"));
   }
-  memory_elements_ -= elements;
+  left_ -= bytes;
+  return OkStatus();
+}
+
+Status Builder::ReserveScratch(std::int64_t elements) {
+  if (elements <= scratch_) return OkStatus();
+  ATTUNE_RETURN_IF_ERROR(Reserve(elements - scratch_));
+  scratch_ = elements;
   return OkStatus();
 }
 
@@ -164,14 +177,13 @@ Place Builder::PlaceOf(const Value& value) {
   return {at->second, 0};
 }
 
-Result<Place> Builder::AddPacked(AlignedFloats packed) {
-  ATTUNE_RETURN_IF_ERROR(Reserve(packed.size()));
+Place Builder::AddPacked(AlignedFloats packed) {
   Buffer buffer;
   buffer.kind = Buffer::Kind::kConstant;
   buffer.elements = packed.size();
   buffer.packed = std::move(packed);
   buffers_.push_back(std::move(buffer));
-  return Place{static_cast<std::int32_t>(buffers_.size()) - 1, 0};
+  return {static_cast<std::int32_t>(buffers_.size()) - 1, 0};
 }
 
 // On the device, where a real number takes two bytes.
@@ -212,7 +224,6 @@ void Builder::AddStep(std::unique_ptr<Step> step, const Effect& effect) {
   work_.matrix_flops += effect.matrix_flops;
   work_.elementwise_flops += effect.elementwise_flops;
   ++work_.ops;
-  scratch_ = std::max(scratch_, effect.scratch);
   steps_.push_back(std::move(step));
 }
 

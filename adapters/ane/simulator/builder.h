@@ -54,13 +54,12 @@ struct Effect {
   bool in_place = false;
   double matrix_flops = 0;
   double elementwise_flops = 0;
-  std::int64_t scratch = 0;
 };
 
 class Builder {
  public:
   Builder(const WeightFiles& weights, const Numerics& numerics, std::int64_t memory_bytes)
-      : weights_(weights), numerics_(numerics), memory_elements_(memory_bytes / 4) {}
+      : weights_(weights), numerics_(numerics), memory_bytes_(memory_bytes), left_(memory_bytes) {}
 
   const Numerics& numerics() const { return numerics_; }
 
@@ -80,14 +79,22 @@ class Builder {
   // A new buffer of that type; sizes come from outside.
   Result<Value> Allocate(mil::DataType dtype, const Dims& dims);
   Place PlaceOf(const Value& value);
-  Result<Place> AddPacked(AlignedFloats packed);
+  // REQUIRES: reserved.
+  Place AddPacked(AlignedFloats packed);
+  // Before anything is allocated that grows with what the text says.
+  //
+  //   kResourceExhausted  less is left
   Status Reserve(std::int64_t elements);
+  Status ReserveBytes(std::int64_t bytes);
+  // For one step; steps share it.
+  Status ReserveScratch(std::int64_t elements);
   void AddStep(std::unique_ptr<Step> step, const Effect& effect);
 
   std::vector<std::unique_ptr<Step>>& steps() { return steps_; }
   std::vector<Buffer>& buffers() { return buffers_; }
   Work& work() { return work_; }
   std::int64_t scratch() const { return scratch_; }
+  std::int64_t reserved_bytes() const { return memory_bytes_ - left_; }
 
  private:
   Result<std::shared_ptr<const Constant>> FromBlob(const mil::Type& type, const mil::Blob& blob);
@@ -97,7 +104,8 @@ class Builder {
 
   const WeightFiles& weights_;
   const Numerics numerics_;
-  std::int64_t memory_elements_;  // Left to use.
+  const std::int64_t memory_bytes_;
+  std::int64_t left_;  // Of memory_bytes_.
   std::map<std::string, Value, std::less<>> values_;
   std::map<const Constant*, std::int32_t> constant_buffers_;
   std::vector<Buffer> buffers_;

@@ -133,6 +133,16 @@ Result<Value> Call::New(mil::DataType dtype, const Dims& dims) {
   return Fail(value.status().code(), value.status().message());
 }
 
+Status Call::ReserveBytes(std::int64_t bytes) {
+  const Status status = builder_.ReserveBytes(bytes);
+  return status.ok() ? status : Fail(status.code(), status.message());
+}
+
+Status Call::ReserveScratch(std::int64_t elements) {
+  const Status status = builder_.ReserveScratch(elements);
+  return status.ok() ? status : Fail(status.code(), status.message());
+}
+
 Value Call::View(const Value& value, const Dims& dims, std::int64_t offset) {
   Value view = value;
   view.type = TensorType(value.type.dtype, dims);

@@ -48,6 +48,9 @@ class Call {
   // --- Results ---
 
   Result<Value> New(mil::DataType dtype, const Dims& dims);
+  // Of what the step itself keeps, and of scratch.
+  Status ReserveBytes(std::int64_t bytes);
+  Status ReserveScratch(std::int64_t elements);
   // The same elements under another shape, from `offset` elements on.
   Value View(const Value& value, const Dims& dims, std::int64_t offset = 0);
   Place At(const Value& value) { return builder_.PlaceOf(value); }

@@ -70,19 +70,24 @@ void FindCorruptions(const mil::Function& function, const Numerics& numerics,
   }
 }
 
+// Takes what it needs off `memory_left`.
 Result<Procedure> BuildProcedure(const mil::Program& program, const mil::Function& function,
                                  const WeightFiles& weights, const Numerics& numerics,
-                                 const MachineOptions& options,
-                                 const std::shared_ptr<Workspace>& workspace, Parallel* parallel) {
+                                 const Target& target, const std::shared_ptr<Workspace>& workspace,
+                                 Parallel* parallel, std::int64_t* memory_left) {
   Procedure procedure;
-  const ExecutorOptions executor_options = {.memory_bytes = options.memory_bytes,
-                                            .workspace = workspace};
+  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t in, ArrayBytes(function.parameters, *memory_left));
+  *memory_left -= in;
+  const ExecutorOptions executor_options = {.memory_bytes = *memory_left, .workspace = workspace};
   ATTUNE_ASSIGN_OR_RETURN(
       procedure.executor,
       Executor::Create(program, function.name, weights, numerics, parallel, executor_options));
   const Executor& executor = *procedure.executor;
+  *memory_left -= executor.memory_bytes();
+  ATTUNE_ASSIGN_OR_RETURN(const std::int64_t out, ArrayBytes(executor.results(), *memory_left));
+  *memory_left -= out;
   ATTUNE_ASSIGN_OR_RETURN(procedure.order,
-                          OrderOf(executor.parameters(), executor.results(), options.target));
+                          OrderOf(executor.parameters(), executor.results(), target));
   for (const mil::Output& parameter : executor.parameters()) {
     procedure.inputs.emplace_back(static_cast<std::size_t>(*ElementsOf(parameter.type.dims)));
   }
@@ -120,9 +125,10 @@ std::shared_ptr<CompiledProgram> CompileProgram(std::string_view mil, const Weig
     return nullptr;
   }
   const Numerics numerics = options.exact ? ExactNumerics() : NumericsOf(options.target.chip);
+  std::int64_t memory_left = options.memory_bytes;
   for (const mil::Function& function : program->functions) {
-    Result<Procedure> procedure =
-        BuildProcedure(*program, function, files, numerics, options, workspace, parallel);
+    Result<Procedure> procedure = BuildProcedure(*program, function, files, numerics,
+                                                 options.target, workspace, parallel, &memory_left);
     if (!procedure.ok()) {
       *error = CompilerRefuses(procedure.status().message());
       return nullptr;

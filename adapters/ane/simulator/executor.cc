@@ -43,6 +43,7 @@ class BuiltExecutor final : public Executor {
 
   const std::vector<mil::Output>& parameters() const override { return parameters_; }
   const std::vector<mil::Output>& results() const override { return results_; }
+  std::int64_t memory_bytes() const override { return memory_bytes_; }
   const Work& work() const override { return work_; }
 
   Status Run(std::span<const std::span<const float>> inputs,
@@ -62,6 +63,7 @@ class BuiltExecutor final : public Executor {
   std::vector<Buffer> buffers_;  // Own the constants.
   std::vector<std::unique_ptr<Step>> steps_;
   std::vector<float*> pointers_;  // By buffer.
+  std::int64_t memory_bytes_ = 0;
   Work work_;
 };
 
@@ -84,6 +86,7 @@ Status BuiltExecutor::Build(const mil::Function& function, Builder* builder) {
     out_.push_back(PortOf(value, builder->numerics()));
     results_.push_back({value.type, name});
   }
+  memory_bytes_ = builder->reserved_bytes();
   workspace_->Grow(builder->PlaceBuffers(), builder->scratch());
   buffers_ = std::move(builder->buffers());
   steps_ = std::move(builder->steps());
@@ -167,6 +170,20 @@ const mil::Function* FindFunction(const mil::Program& program, std::string_view 
 }
 
 }  // namespace
+
+Result<std::int64_t> ArrayBytes(std::span<const mil::Output> symbols, std::int64_t most) {
+  std::int64_t bytes = 0;
+  for (const mil::Output& symbol : symbols) {
+    const std::optional<std::int64_t> elements = ElementsOf(symbol.type.dims);
+    const auto left = (most - bytes) / static_cast<std::int64_t>(sizeof(float));
+    if (!elements || *elements > left) {
+      return ResourceExhausted(StrCat("\"", symbol.name, "\", ", mil::ToString(symbol.type),
+                                      ": memory is left for ", left, " elements of it"));
+    }
+    bytes += *elements * static_cast<std::int64_t>(sizeof(float));
+  }
+  return bytes;
+}
 
 Result<std::unique_ptr<Executor>> Executor::Create(const mil::Program& program,
                                                    std::string_view function,

@@ -26,12 +26,21 @@ namespace attune::ane {
 class Workspace;
 std::shared_ptr<Workspace> MakeWorkspace();
 
+// What a simulated program may take unless something else is asked for.
+inline constexpr std::int64_t kProgramMemoryBytes = std::int64_t{4} << 30;
+
 struct ExecutorOptions {
-  // Of constants and of all intermediate results together, before they share memory.
-  std::int64_t memory_bytes = std::int64_t{16} << 30;
+  // Of parameters, constants and all intermediate results together, before they share
+  // memory, and of scratch and the steps' own lists.
+  std::int64_t memory_bytes = kProgramMemoryBytes;
   // Default: one of its own.
   std::shared_ptr<Workspace> workspace = nullptr;
 };
+
+// Of f32 arrays for parameters or results.
+//
+//   kResourceExhausted  more than `most`
+Result<std::int64_t> ArrayBytes(std::span<const mil::Output> symbols, std::int64_t most);
 
 class Executor {
  public:
@@ -59,6 +68,9 @@ class Executor {
   //   kInvalidArgument  the wrong number of elements
   virtual Status Run(std::span<const std::span<const float>> inputs,
                      std::span<const std::span<float>> outputs) = 0;
+
+  // Of ExecutorOptions::memory_bytes.
+  virtual std::int64_t memory_bytes() const = 0;
 
   // What one run does.
   virtual const Work& work() const = 0;

@@ -31,8 +31,9 @@ struct MachineOptions {
   std::int64_t window_bytes = std::int64_t{4} << 30;  // Weights mapped at once.
   // Compiles after which the in-memory wrapper of old systems fails; 0: never.
   std::int64_t wrapper_compiles = 0;
-  // What the simulation itself may take for constants and results of one function.
-  std::int64_t memory_bytes = std::int64_t{16} << 30;
+  // What the simulation itself may take for one program: surfaces' values, constants
+  // and results of all its functions.
+  std::int64_t memory_bytes = std::int64_t{4} << 30;
 };
 
 // What goes wrong on purpose, once each, at the n-th call from now (0: the next).

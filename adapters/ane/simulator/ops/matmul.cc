@@ -7,6 +7,7 @@
 #include "ane/simulator/ops/emit.h"
 #include "ane/simulator/ops/patches.h"
 #include "ane/simulator/ops/product.h"
+#include "base/checked_math.h"
 #include "base/strings.h"
 
 namespace attune::ane {
@@ -40,6 +41,8 @@ Batches BatchesOf(const Dims& batch, const Dims& result, std::int64_t matrix) {
   const BroadcastPlan plan = PlanBroadcast(shapes, result);
   Batches batches;
   const std::int64_t count = *ElementsOf(batch);
+  batches.offsets.reserve(static_cast<std::size_t>(count));
+  batches.of.reserve(static_cast<std::size_t>(plan.rows * plan.inner));
   for (std::int64_t i = 0; i < count; ++i) batches.offsets.push_back(i * matrix);
   for (std::int64_t row = 0; row < plan.rows; ++row) {
     for (std::int64_t i = 0; i < plan.inner; ++i) {
@@ -69,7 +72,8 @@ Result<Value> EmitMatmul(Call& call, const Value& x, const Value& y, bool transp
   const std::optional<Dims> batch = Broadcast(batches);
   const std::optional<std::int64_t> count = batch ? ElementsOf(*batch) : std::nullopt;
   if (!count) return call.Fail("the batch extents of x and y do not broadcast");
-  ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(4 * *count));
+  ATTUNE_RETURN_IF_ERROR(
+      ReserveLists(call, *count, *ElementsOf(batches[0]) + *ElementsOf(batches[1])));
   Dims dims = *batch;
   dims.push_back(plan.m);
   dims.push_back(plan.n);
@@ -77,6 +81,7 @@ Result<Value> EmitMatmul(Call& call, const Value& x, const Value& y, bool transp
   const Batches left = BatchesOf(batches[0], *batch, x_rows * x_columns);
   const Batches right = BatchesOf(batches[1], *batch, y_rows * y_columns);
   plan.result_stride = plan.n;
+  plan.pairs.reserve(static_cast<std::size_t>(*count));
   for (std::int64_t i = 0; i < *count; ++i) {
     const auto at = static_cast<std::size_t>(i);
     plan.pairs.push_back({left.of[at], right.of[at], i * plan.m * plan.n});
@@ -190,7 +195,11 @@ Status AddSpatial(Call& call, const Value& x, const Value& weight, const Dims& s
                               extents[i] + before + after, " with its padding"));
     }
     results.push_back(room / strides[i] + 1);
-    shape->positions *= results.back();
+    const auto positions = CheckedMul(shape->positions, results.back());
+    if (!positions) {
+      return call.Fail(StrCat("pad: a result of ", StrJoin(results, " by "), " positions"));
+    }
+    shape->positions = *positions;
     shape->taps *= kernel[i];
   }
   shape->dims.insert(shape->dims.end(), results.begin(), results.end());
@@ -274,9 +283,12 @@ Status BuildConv(Call& call) {
   plan.result_stride = shape.positions;
   ProductSide left = {weight, {}, plan.k, 1};
   ProductSide right = {source, {}, plan.n, 1};
-  ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(4 * shape.batch * shape.groups));
+  const std::int64_t images = shape.batch * shape.groups;
+  ATTUNE_RETURN_IF_ERROR(ReserveLists(call, images, images + shape.groups));
+  right.offsets.reserve(static_cast<std::size_t>(images));
+  plan.pairs.reserve(static_cast<std::size_t>(images));
   for (std::int64_t g = 0; g < shape.groups; ++g) left.offsets.push_back(g * plan.m * plan.k);
-  for (std::int64_t i = 0; i < shape.batch * shape.groups; ++i) {
+  for (std::int64_t i = 0; i < images; ++i) {
     right.offsets.push_back(i * plan.k * plan.n);
     plan.pairs.push_back({i % shape.groups, i, i * plan.m * plan.n});
   }

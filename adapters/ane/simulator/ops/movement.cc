@@ -321,8 +321,12 @@ Result<SourceAxis> PaddedAxis(Call& call, const std::string& mode, std::int64_t 
     return call.Fail(
         StrCat("pad: ", before, " before and ", after, " after ", extent, " elements"));
   }
-  ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(2 * (extent + before + after)));
+  // The table, its copy among the merged axes and the step's.
+  constexpr std::int64_t kCopies = 3;
   SourceAxis axis = {extent + before + after, 0, {}};
+  ATTUNE_RETURN_IF_ERROR(
+      call.ReserveBytes(kCopies * axis.extent * static_cast<std::int64_t>(sizeof(axis.extent))));
+  axis.table.reserve(static_cast<std::size_t>(axis.extent));
   for (std::int64_t i = -before; i < extent + after; ++i) {
     const std::int64_t from = Padded(mode, i, extent);
     axis.table.push_back(from < 0 ? -1 : from * stride);

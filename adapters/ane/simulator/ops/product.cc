@@ -1,6 +1,11 @@
 #include "ane/simulator/ops/product.h"
 
 #include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/checked_math.h"
+#include "base/strings.h"
 
 namespace attune::ane {
 
@@ -14,6 +19,8 @@ MacRules MacRulesOf(const Numerics& numerics) {
 }
 
 namespace {
+
+constexpr std::int64_t kElementBytes = sizeof(float);
 
 using PackFunction = void (*)(const Strided&, std::int64_t, std::int64_t, std::int64_t,
                               std::int64_t, float*);
@@ -59,10 +66,10 @@ Result<Packing> Prepare(Call& call, const ProductSide& side, Packing packing) {
     packing.source = call.At(side.value);
     return packing;
   }
-  ATTUNE_RETURN_IF_ERROR(call.builder().Reserve(packing.elements()));
+  ATTUNE_RETURN_IF_ERROR(call.ReserveBytes(packing.elements() * kElementBytes));
   AlignedFloats packed(packing.elements());
   packing.Run(side.value.constant->numbers.data(), packed.data(), {0, packing.all()});
-  ATTUNE_ASSIGN_OR_RETURN(packing.source, call.builder().AddPacked(std::move(packed)));
+  packing.source = call.builder().AddPacked(std::move(packed));
   packing.done = true;
   return packing;
 }
@@ -99,6 +106,18 @@ struct PreparedProduct {
 
 }  // namespace
 
+Status ReserveLists(Call& call, std::int64_t pairs, std::int64_t matrices) {
+  // A pair is in the caller's plan and in the step, with the two numbers it is made of;
+  // an offset in what it is made of, in the side and in the step.
+  constexpr std::int64_t kPair = 2 * sizeof(ProductPair) + 2 * sizeof(std::int64_t);
+  constexpr std::int64_t kMatrix = 3 * sizeof(std::int64_t);
+  const std::optional<std::int64_t> a = CheckedMul(pairs, kPair);
+  const std::optional<std::int64_t> b = CheckedMul(matrices, kMatrix);
+  const std::optional<std::int64_t> bytes = a && b ? CheckedAdd(*a, *b) : std::nullopt;
+  if (!bytes) return call.Fail(StrCat("a batch of ", pairs, " products"));
+  return call.ReserveBytes(*bytes);
+}
+
 Status EmitProduct(Call& call, const ProductPlan& plan, const ProductSide& left,
                    const ProductSide& right, const Value& z) {
   PreparedProduct product;
@@ -115,6 +134,7 @@ Status EmitProduct(Call& call, const ProductPlan& plan, const ProductSide& left,
   packing.size = PackedRight(plan.n, plan.k);
   ATTUNE_ASSIGN_OR_RETURN(product.right, Prepare(call, right, packing));
   Effect effect;
+  std::int64_t scratch = 0;
   effect.writes = {z};
   effect.matrix_flops = 2.0 * static_cast<double>(plan.m) * static_cast<double>(plan.n) *
                         static_cast<double>(plan.k) * static_cast<double>(plan.pairs.size());
@@ -122,9 +142,10 @@ Status EmitProduct(Call& call, const ProductPlan& plan, const ProductSide& left,
        {std::pair(&left, &product.left), std::pair(&right, &product.right)}) {
     if (prepared->done) continue;
     effect.reads.push_back(side->value);
-    prepared->begin = effect.scratch;
-    effect.scratch += prepared->elements();
+    prepared->begin = scratch;
+    scratch += prepared->elements();
   }
+  ATTUNE_RETURN_IF_ERROR(call.ReserveScratch(scratch));
   product.pairs = plan.pairs;
   product.args.m = plan.m;
   product.args.n = plan.n;

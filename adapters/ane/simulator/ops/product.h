@@ -32,6 +32,9 @@ struct ProductPlan {
   std::vector<ProductPair> pairs;
 };
 
+// Memory for the lists of a plan and its sides, before they are made.
+Status ReserveLists(Call& call, std::int64_t pairs, std::int64_t matrices);
+
 // Writes into z.
 Status EmitProduct(Call& call, const ProductPlan& plan, const ProductSide& left,
                    const ProductSide& right, const Value& z);
