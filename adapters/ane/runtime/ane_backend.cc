@@ -25,6 +25,7 @@ class Impl final : public AneBackend {
     compiler_.target = device.target();
     compiler_.element = device.element();
     compiler_.max_programs = options.max_programs;
+    compiler_.max_surface_bytes = options.max_surface_bytes;
     compiler_.head = options.head;
     compiler_.weights = options.weights;
   }

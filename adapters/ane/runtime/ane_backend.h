@@ -25,6 +25,8 @@ struct AneBackendOptions {
   double tolerance = 0.02;
   std::int64_t max_programs = CompilerOptions{}.max_programs;
   std::int64_t cache_bytes = std::int64_t{2} << 30;  // Of weights, before programs are evicted.
+  // Of forward values kept for the backward pass; what is beyond is computed again. 0: any.
+  std::int64_t max_surface_bytes = 0;
   HeadPlacement head = HeadPlacement::kByCost;
   WeightStorage weights = WeightStorage::kElement;
   // Writes and reads large surfaces; null: the calling thread does. Not owned.

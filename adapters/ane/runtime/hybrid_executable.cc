@@ -12,7 +12,7 @@ Status HybridExecutable::Bind(std::string_view name, std::span<std::byte> storag
   // Also those that do not read it themselves may read what lies in it.
   linked_ = false;
   if (parity_ != nullptr) ATTUNE_RETURN_IF_ERROR(parity_->Bind(name, storage));
-  if (graph_.value(leaf).leaf != Leaf::kParameter) return OkStatus();
+  if (plan_.graph.value(leaf).leaf != Leaf::kParameter) return OkStatus();
   for (const auto& host : hosts_) {
     if (host != nullptr) ATTUNE_RETURN_IF_ERROR(host->Bind(name, storage));
   }
@@ -82,7 +82,7 @@ Status HybridExecutable::Do(const Upload& step, std::size_t, std::optional<std::
 }
 
 Status HybridExecutable::Do(const Download& step, std::size_t, std::optional<std::string>*) {
-  const Shape& shape = graph_.shape(step.value);
+  const Shape& shape = plan_.graph.shape(step.value);
   const SurfaceSpec& spec = plan_.surfaces[static_cast<std::size_t>(step.surface)];
   ATTUNE_ASSIGN_OR_RETURN(const MatrixExtent extent, ExtentIn(shape, spec));
   ATTUNE_ASSIGN_OR_RETURN(const LockedSurface surface,
@@ -114,10 +114,10 @@ Status HybridExecutable::Do(const RunHost&, std::size_t index, std::optional<std
   if (found == nullptr) {
     Status status = host.Run(&values_, !linked_);
     if (status.ok()) return status;
-    return Status(status.code(), WithValueNames(graph_, status.message()));
+    return Status(status.code(), WithValueNames(plan_.graph, status.message()));
   }
   ATTUNE_ASSIGN_OR_RETURN(const auto node, host.FindNonFinite(&values_, !linked_));
-  if (node) *found = WithValueNames(graph_, *node);
+  if (node) *found = WithValueNames(plan_.graph, *node);
   return OkStatus();
 }
 

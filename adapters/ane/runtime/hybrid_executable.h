@@ -50,7 +50,8 @@ struct Shared {
 
 class HybridExecutable final : public Executable {
  public:
-  // `frozen` must outlive it. `graph` is what the plan was made of.
+  // `frozen` must outlive it. `graph`, which the plan was made of, is what
+  // runs are compared with.
   static Result<std::unique_ptr<HybridExecutable>> Create(std::shared_ptr<Shared> shared,
                                                           const Graph& graph, Plan plan,
                                                           const FrozenParameters& frozen,
@@ -69,8 +70,7 @@ class HybridExecutable final : public Executable {
   const MemoryReport& memory() const override { return memory_; }
 
  private:
-  HybridExecutable(std::shared_ptr<Shared> shared, const Graph& graph, Plan plan,
-                   const FrozenParameters& frozen);
+  HybridExecutable(std::shared_ptr<Shared> shared, Plan plan, const FrozenParameters& frozen);
 
   // --- Made once: hybrid_setup.cc ---
   Status PrepareSteps(const FrozenParameters& frozen, const CompileOptions& options);
@@ -101,8 +101,7 @@ class HybridExecutable final : public Executable {
   std::string ValueText(ValueId id) const;
 
   std::shared_ptr<Shared> shared_;
-  Graph graph_;
-  Plan plan_;
+  Plan plan_;  // Its graph has the caller's values, and those computed again after them.
   HostValues values_;
   MemoryReport memory_;
   std::shared_ptr<SurfaceSet> surfaces_;

@@ -19,10 +19,10 @@ void AddHost(const MemoryReport& host, MemoryReport* total) {
 
 // All but the host's executables. Equal programs are counted each: which are equal is
 // known when they are written.
-MemoryReport ReportOf(const Graph& graph, const Plan& plan, ElementType element) {
+MemoryReport ReportOf(const Plan& plan, ElementType element) {
   MemoryReport report;
   report.arena_bytes = SurfaceSet::Bytes(plan, element);
-  report.slot_bytes = HostValues::SlotBytes(graph);
+  report.slot_bytes = HostValues::SlotBytes(plan.graph);
   for (const PlanProgram& program : plan.programs) {
     for (const Weight& weight : program.region.weights) {
       report.packed_bytes += BytesOf(weight, element);
@@ -30,9 +30,9 @@ MemoryReport ReportOf(const Graph& graph, const Plan& plan, ElementType element)
   }
   for (const Step& step : plan.steps) {
     if (const auto* download = std::get_if<Download>(&step)) {
-      report.arena_bytes += graph.value(download->value).type.bytes();
+      report.arena_bytes += plan.graph.value(download->value).type.bytes();
     } else if (const auto* tail = std::get_if<LossTail>(&step)) {
-      report.arena_bytes += LossTailStep::Bytes(*tail, graph);
+      report.arena_bytes += LossTailStep::Bytes(*tail, plan.graph);
     }
   }
   return report;
@@ -51,7 +51,7 @@ Result<MemoryReport> HybridExecutable::PredictMemory(const Shared& shared, const
                                                      const Plan& plan,
                                                      const FrozenParameters& frozen,
                                                      const CompileOptions& options) {
-  MemoryReport report = ReportOf(graph, plan, shared.device.element());
+  MemoryReport report = ReportOf(plan, shared.device.element());
   for (const Step& step : plan.steps) {
     const auto* host = std::get_if<RunHost>(&step);
     if (host == nullptr) continue;
@@ -67,9 +67,9 @@ Result<MemoryReport> HybridExecutable::PredictMemory(const Shared& shared, const
   return report;
 }
 
-HybridExecutable::HybridExecutable(std::shared_ptr<Shared> shared, const Graph& graph, Plan plan,
+HybridExecutable::HybridExecutable(std::shared_ptr<Shared> shared, Plan plan,
                                    const FrozenParameters& frozen)
-    : shared_(std::move(shared)), graph_(graph), plan_(std::move(plan)), values_(graph_, frozen) {}
+    : shared_(std::move(shared)), plan_(std::move(plan)), values_(plan_.graph, frozen) {}
 
 HybridExecutable::~HybridExecutable() {
   const std::lock_guard<std::mutex> turn(shared_->mutex);
@@ -83,11 +83,11 @@ Result<std::unique_ptr<HybridExecutable>> HybridExecutable::Create(std::shared_p
                                                                    const FrozenParameters& frozen,
                                                                    const CompileOptions& options) {
   std::unique_ptr<HybridExecutable> made(
-      new HybridExecutable(std::move(shared), graph, std::move(plan), frozen));
+      new HybridExecutable(std::move(shared), std::move(plan), frozen));
   Shared& with = *made->shared_;
   // After `made`: when this fails, that is destroyed, which takes a turn of its own.
   const std::lock_guard<std::mutex> turn(with.mutex);
-  made->memory_ = ReportOf(made->graph_, made->plan_, with.device.element());
+  made->memory_ = ReportOf(made->plan_, with.device.element());
   ATTUNE_ASSIGN_OR_RETURN(made->surfaces_, SurfaceSet::Allocate(with.device, made->plan_));
   ATTUNE_RETURN_IF_ERROR(made->PrepareSteps(frozen, options));
   for (std::size_t i = 0; i < made->plan_.programs.size(); ++i) {
@@ -96,8 +96,8 @@ Result<std::unique_ptr<HybridExecutable>> HybridExecutable::Create(std::shared_p
   }
   ATTUNE_RETURN_IF_ERROR(made->UploadConstants());
   if (with.check_every > 0) {
-    ATTUNE_ASSIGN_OR_RETURN(made->parity_, ParityCheck::Compile(made->graph_, with.host, frozen,
-                                                                options, &made->values_));
+    ATTUNE_ASSIGN_OR_RETURN(
+        made->parity_, ParityCheck::Compile(graph, with.host, frozen, options, &made->values_));
     if (made->parity_ != nullptr) AddHost(made->parity_->memory(), &made->memory_);
   }
   return made;
@@ -114,7 +114,7 @@ Status HybridExecutable::PrepareSteps(const FrozenParameters& frozen,
     } else if (const auto* download = std::get_if<Download>(&plan_.steps[i])) {
       values_.AddBuffer(download->value);
     } else if (const auto* tail = std::get_if<LossTail>(&plan_.steps[i])) {
-      tails_[i] = std::make_unique<LossTailStep>(*tail, graph_, &values_);
+      tails_[i] = std::make_unique<LossTailStep>(*tail, plan_.graph, &values_);
     }
   }
   return OkStatus();

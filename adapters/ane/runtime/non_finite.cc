@@ -47,7 +47,7 @@ std::string ProgramText(const Region& region) {
 }
 
 std::string HybridExecutable::ValueText(ValueId id) const {
-  const std::string& name = graph_.value(id).name;
+  const std::string& name = plan_.graph.value(id).name;
   return name.empty() ? StrCat("%", id) : name;
 }
 

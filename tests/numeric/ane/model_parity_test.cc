@@ -174,6 +174,38 @@ TEST_P(ModelParity, TheHeadOnTheDeviceAndOnTheHost) {
   }
 }
 
+// Forward values that do not fit are computed again, and nothing else changes.
+TEST_P(ModelParity, WithRoomForNoForwardValue) {
+  auto graph = BuildLossGraph(model_.config, model_.views,
+                              {.batch = GetParam().batch, .length = GetParam().length});
+  ASSERT_OK(graph);
+  MakeAdapter(&*graph);
+  ASSERT_OK(MakeTrainingGraph(&*graph));
+  FeedBatch(loss_scale());
+  CompilerOptions options;
+  options.target = machines_.device->target();
+  options.element = machines_.device->element();
+  options.max_surface_bytes = 1;
+  ASSERT_OK_AND_ASSIGN(const Plan plan, Compile(*graph, model_.views, options));
+  EXPECT_GT(plan.recomputed, 0);
+  EXPECT_GT(plan.graph.values().size(), graph->values().size());
+
+  Machines narrow(GetParam().exact, {.max_surface_bytes = options.max_surface_bytes});
+  SideBySide all, limited;
+  ASSERT_OK(all.Compile(machines_, *graph, model_.views));
+  ASSERT_OK(limited.Compile(narrow, *graph, model_.views));
+  EXPECT_LT(limited.ane->memory().arena_bytes, all.ane->memory().arena_bytes);
+  ASSERT_OK(all.Run(leaves_));
+  ASSERT_OK(limited.Run(leaves_));
+  for (const NamedValue& output : graph->outputs()) {
+    ASSERT_OK_AND_ASSIGN(const TensorView want, all.ane->Output(output.name));
+    ASSERT_OK_AND_ASSIGN(const TensorView got, limited.ane->Output(output.name));
+    EXPECT_EQ(testing::Compare(got.f32(), want.f32()).relative, 0) << output.name;
+  }
+  ASSERT_OK_AND_ASSIGN(const auto found, limited.ane->FindNonFinite());
+  EXPECT_FALSE(found.has_value()) << *found;
+}
+
 TEST_P(ModelParity, LossWithoutGradients) {
   auto graph = BuildLossGraph(model_.config, model_.views,
                               {.batch = GetParam().batch, .length = GetParam().length});

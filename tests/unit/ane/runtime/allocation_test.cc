@@ -94,6 +94,7 @@ struct Example {
     const ValueId y = builder.Scale(sum, 2.0f);
     graph.AddOutput("y", y);
     EXPECT_OK(builder.status());
+    plan.graph = graph;
     for (const char* name : {"x", "sum", "mask", "cosine", "sine", "dropout"}) {
       plan.surfaces.push_back({name, kColumns, 32});
       plan.slots.push_back(static_cast<std::int32_t>(plan.slots.size()));

@@ -87,6 +87,7 @@ class Example {
 
   ane::Plan Plan() const {
     ane::Plan plan;
+    plan.graph = graph;
     for (const char* name : {"x", "b", "t", "u", "v"}) {
       plan.surfaces.push_back({name, kColumns, 32});
     }
@@ -170,6 +171,35 @@ TEST_F(Hybrid, StepsRunInOrderOverSharedSlots) {
     EXPECT_EQ(device_.counters().surfaces, 0);
     EXPECT_EQ(device_.counters().programs, 0);
   }
+}
+
+// The plan's graph computes t a second time, as one short of memory does, and the host
+// goes on from that: an id that the caller's graph does not have.
+TEST_F(Hybrid, ValuesPastTheCallersGraphAreThePlans) {
+  ane::Plan plan = example_.Plan();
+  GraphBuilder builder(&plan.graph);
+  const ValueId again = builder.Add(example_.x, example_.b);
+  ASSERT_OK(builder.status());
+  ASSERT_GE(static_cast<std::size_t>(again), example_.graph.values().size());
+  RunHost doubled;
+  const ValueId leaf = doubled.graph.AddInput(HostName(again), {DType::kF32, {kRows, kColumns}});
+  GraphBuilder host(&doubled.graph);
+  doubled.graph.AddOutput(HostName(example_.u), host.Scale(leaf, 2.0f));
+  doubled.inputs = {again};
+  doubled.outputs = {example_.u};
+  plan.steps[3] = Download{2, again};
+  plan.steps[4] = doubled;
+  auto predicted = HybridExecutable::PredictMemory(*MakeShared(), example_.graph, plan, {}, {});
+  ASSERT_OK(predicted);
+  auto made = HybridExecutable::Create(MakeShared(), example_.graph, std::move(plan), {}, {});
+  ASSERT_OK(made);
+  executable_ = *std::move(made);
+  ASSERT_OK(executable_->Bind("b", Bytes(&b_)));
+  AsF32(*executable_->Input("x"))[7] = 7.0f;
+  ASSERT_OK(executable_->Run());
+  EXPECT_EQ(Result("v")[7], 14.0f);
+  ASSERT_OK_AND_ASSIGN(const auto found, executable_->FindNonFinite());
+  EXPECT_FALSE(found.has_value()) << *found;
 }
 
 TEST_F(Hybrid, ANewParameterNeedsNoNewProgram) {
