@@ -269,7 +269,7 @@ int64_t front_procedures(int64_t handle) { return TheWorld().machine->procedures
 
 size_t front_symbols(int64_t handle, int64_t procedure, int outputs, front_symbol* symbols,
                      size_t capacity) {
-  const attune::ane::Symbols& all = TheWorld().machine->symbols(handle, procedure);
+  const attune::ane::Symbols all = TheWorld().machine->symbols(handle, procedure);
   const std::vector<attune::ane::SymbolLayout>& side = outputs != 0 ? all.outputs : all.inputs;
   for (std::size_t i = 0; i < std::min(side.size(), capacity); ++i) {
     const attune::ane::SymbolLayout& layout = side[i];

@@ -55,7 +55,7 @@ void RunMachine(const std::string& text, const std::vector<std::byte>& weights) 
   ProgramHandle handle = 0;
   if (machine.Load("p", &handle)) return;
   for (std::int64_t i = 0; i < machine.procedures(handle); ++i) {
-    const Symbols& symbols = machine.symbols(handle, i);
+    const Symbols symbols = machine.symbols(handle, i);
     if (!IsSmall(symbols)) continue;
     auto in = SurfacesOf(symbols.inputs), out = SurfacesOf(symbols.outputs);
     const std::vector<std::span<std::byte>> ins(in.begin(), in.end()), outs(out.begin(), out.end());

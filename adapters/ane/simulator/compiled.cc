@@ -10,8 +10,8 @@
 namespace attune::ane {
 namespace {
 
-// From here on the system checks the hash of every weight file of a program.
-constexpr int kHashesCheckedFrom = 27;
+// What the system itself checks, whatever the compiler would say.
+constexpr std::string_view kOneFile = "weights.one_file";
 
 std::string Reason(const Violation& violation) {
   return StrCat(violation.rule, ": line ", violation.at.line, ", column ", violation.at.column,
@@ -109,10 +109,6 @@ std::shared_ptr<CompiledProgram> CompileProgram(std::string_view mil, const Weig
     *error = CompilerRefuses(program.status().message());
     return nullptr;
   }
-  if (options.target.os >= kHashesCheckedFrom && weights.size() > 1) {
-    *error = HashesDiffer(static_cast<int>(weights.size()));
-    return nullptr;
-  }
   auto compiled = std::make_shared<CompiledProgram>();
   WeightFiles files;
   for (const auto& [path, bytes] : weights) {
@@ -120,6 +116,12 @@ std::shared_ptr<CompiledProgram> CompileProgram(std::string_view mil, const Weig
     compiled->weight_bytes += static_cast<std::int64_t>(bytes.size());
   }
   const std::vector<Violation> violations = Validate({*program, &files, options.target});
+  if (files.size() > 1 &&
+      std::any_of(violations.begin(), violations.end(),
+                  [](const Violation& violation) { return violation.rule == kOneFile; })) {
+    *error = HashesDiffer(static_cast<int>(weights.size()));
+    return nullptr;
+  }
   if (const auto refused = Judge(violations, compiled.get())) {
     *error = *refused;
     return nullptr;
@@ -136,6 +138,7 @@ std::shared_ptr<CompiledProgram> CompileProgram(std::string_view mil, const Weig
     compiled->work += procedure->executor->work();
     compiled->procedures.push_back(*std::move(procedure));
   }
+  compiled->memory_bytes = options.memory_bytes - memory_left;
   return compiled;
 }
 

@@ -28,7 +28,8 @@ struct Procedure {
 struct CompiledProgram {
   std::vector<Procedure> procedures;
   std::int64_t weight_bytes = 0;
-  Work work;  // Of all procedures.
+  std::int64_t memory_bytes = 0;  // Of the simulation, MachineOptions::memory_bytes.
+  Work work;                      // Of all procedures.
   // Rules broken that show only later.
   std::optional<std::string> refused_on_load, refused_on_evaluation;
 };

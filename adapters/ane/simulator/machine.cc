@@ -16,6 +16,13 @@ struct LoadedProgram {
   std::int64_t evaluations = 0;
 };
 
+// What a compiler leaves on disk; loading makes a program of it again.
+struct KeptProgram {
+  std::string mil;
+  WeightBytes weights;
+  std::weak_ptr<CompiledProgram> program;
+};
+
 // The error of a fault that is due at a stage.
 std::optional<DeviceError> TakeFault(std::vector<Fault>* faults, Stage stage) {
   std::optional<DeviceError> due;
@@ -43,7 +50,8 @@ struct Machine::State {
   std::mutex mutex;
   Parallel& parallel;
   std::shared_ptr<Workspace> workspace = MakeWorkspace();
-  std::map<std::string, std::shared_ptr<CompiledProgram>> compiled;
+  std::map<std::string, KeptProgram> compiled;
+  std::shared_ptr<CompiledProgram> fresh;  // Compiled last and not loaded yet.
   std::map<ProgramHandle, LoadedProgram> loaded;
   ProgramHandle next_handle = 1;
   std::int64_t window_bytes = 0;  // Of all that is loaded.
@@ -56,6 +64,8 @@ struct Machine::State {
                                            const Procedure& procedure, const Target& target,
                                            std::span<const std::span<std::byte>> inputs,
                                            std::span<const std::span<std::byte>> outputs) const;
+  std::shared_ptr<CompiledProgram> Build(const KeptProgram& kept, const MachineOptions& options,
+                                         DeviceError* error);
   void Execute(Procedure* procedure, std::span<const std::span<std::byte>> inputs,
                std::span<const std::span<std::byte>> outputs);
   void Account(const ChipCost& chip, const Procedure& procedure, LoadedProgram* loaded_program);
@@ -65,6 +75,12 @@ Machine::Machine(const MachineOptions& options, Parallel* parallel)
     : options_(options), state_(std::make_unique<State>(parallel)) {}
 
 Machine::~Machine() = default;
+
+std::shared_ptr<CompiledProgram> Machine::State::Build(const KeptProgram& kept,
+                                                       const MachineOptions& options,
+                                                       DeviceError* error) {
+  return CompileProgram(kept.mil, kept.weights, options, workspace, &parallel, error);
+}
 
 std::optional<DeviceError> Machine::Compile(const std::string& identity, std::string_view mil,
                                             const WeightBytes& weights) {
@@ -76,11 +92,13 @@ std::optional<DeviceError> Machine::Compile(const std::string& identity, std::st
   }
   ++state.wrapper_compiles;
   DeviceError error;
-  const std::shared_ptr<CompiledProgram> program =
-      CompileProgram(mil, weights, options_, state.workspace, &state.parallel, &error);
+  KeptProgram kept = {.mil = std::string(mil), .weights = weights, .program = {}};
+  state.fresh.reset();
+  const std::shared_ptr<CompiledProgram> program = state.Build(kept, options_, &error);
   if (program == nullptr) return error;
+  kept.program = state.fresh = program;
   const double seconds = PredictCompile(CostOf(options_.target.chip), program->work);
-  state.compiled[identity] = program;
+  state.compiled[identity] = std::move(kept);
   ++state.counters.compiles;
   state.counters.predicted_load_seconds += seconds;
   state.now += seconds;
@@ -103,18 +121,24 @@ std::optional<DeviceError> Machine::Load(const std::string& identity, ProgramHan
   if (auto fault = TakeFault(&state.faults, Stage::kLoad)) return fault;
   const auto found = state.compiled.find(identity);
   if (found == state.compiled.end()) return NotCompiled();
-  const std::shared_ptr<CompiledProgram>& program = found->second;
   const auto count = static_cast<std::int64_t>(state.loaded.size());
   if (count >= options_.max_programs) {
     return TooManyPrograms(options_.target.os, count, options_.max_programs);
   }
+  KeptProgram& kept = found->second;
+  DeviceError error;
+  std::shared_ptr<CompiledProgram> program = kept.program.lock();
+  if (program == nullptr) program = state.Build(kept, options_, &error);
+  if (program == nullptr) return error;
+  kept.program = program;
   const std::int64_t window = state.window_bytes + program->weight_bytes;
   if (window > options_.window_bytes || program->refused_on_load) {
     return WindowIsFull(window, options_.window_bytes);
   }
   state.window_bytes = window;
   *handle = state.next_handle++;
-  state.loaded[*handle] = {program, 0};
+  if (state.fresh == program) state.fresh.reset();
+  state.loaded[*handle] = {std::move(program), 0};
   ++state.counters.loads;
   const double seconds = CostOf(options_.target.chip).load_seconds;
   state.counters.predicted_load_seconds += seconds;
@@ -130,6 +154,8 @@ std::optional<DeviceError> Machine::Unload(ProgramHandle handle) {
   if (found == state.loaded.end()) return NotLoaded(Stage::kUnload);
   state.window_bytes -= found->second.program->weight_bytes;
   state.loaded.erase(found);
+  // The next program may need less.
+  if (state.loaded.empty() && state.fresh == nullptr) state.workspace = MakeWorkspace();
   ++state.counters.unloads;
   return std::nullopt;
 }
@@ -139,7 +165,7 @@ std::int64_t Machine::procedures(ProgramHandle handle) const {
   return static_cast<std::int64_t>(state_->loaded.at(handle).program->procedures.size());
 }
 
-const Symbols& Machine::symbols(ProgramHandle handle, std::int64_t procedure) const {
+Symbols Machine::symbols(ProgramHandle handle, std::int64_t procedure) const {
   const std::lock_guard lock(state_->mutex);
   const CompiledProgram& program = *state_->loaded.at(handle).program;
   return program.procedures.at(static_cast<std::size_t>(procedure)).order.symbols;
@@ -239,6 +265,15 @@ void Machine::Inject(Fault fault) {
 void Machine::Idle(double seconds) {
   const std::lock_guard lock(state_->mutex);
   state_->now += std::max(0.0, seconds);
+}
+
+std::int64_t Machine::memory_bytes() const {
+  const std::lock_guard lock(state_->mutex);
+  std::int64_t bytes = 0;
+  for (const auto& [identity, kept] : state_->compiled) {
+    if (const auto program = kept.program.lock()) bytes += program->memory_bytes;
+  }
+  return bytes;
 }
 
 DeviceCounters Machine::counters() const {

@@ -72,7 +72,7 @@ class Machine {
 
   // Of a loaded program. REQUIRES: loaded, procedure < procedures().
   std::int64_t procedures(ProgramHandle handle) const;
-  const Symbols& symbols(ProgramHandle handle, std::int64_t procedure = 0) const;
+  Symbols symbols(ProgramHandle handle, std::int64_t procedure = 0) const;
 
   // Buffers in symbol order; sizes are checked against the layouts.
   std::optional<DeviceError> Evaluate(ProgramHandle handle, std::int64_t procedure,
@@ -88,6 +88,10 @@ class Machine {
   // Programs, compiles, loads, unloads, evaluations and the predicted times; the
   // surfaces are the front's business.
   DeviceCounters counters() const;
+
+  // Of MachineOptions::memory_bytes, for each program that is loaded and for the one
+  // compiled last; of others only texts and weight files are kept.
+  std::int64_t memory_bytes() const;
 
  private:
   struct State;

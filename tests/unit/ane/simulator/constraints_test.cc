@@ -168,20 +168,6 @@ TEST(MachineConstraints, WindowOfTheWeights) {
   EXPECT_FALSE(machine.Load("y2", &handles[2]));
 }
 
-TEST(MachineConstraints, SeveralWeightFilesFailTheHashCheckOf27) {
-  const std::vector<std::byte> file = BytesOf(ManyWeights());
-  const std::string text = TextOf(WeightText("w", 64) + Let("y", Conv("w")));
-  for (const int os : {15, 26, 27}) {
-    SCOPED_TRACE(os);
-    const Outcome outcome = RunOn({Chip::kM4, os}, text,
-                                  {{kWeightPath, file}, {"@model_path/weights/other.bin", file}});
-    ASSERT_EQ(outcome.compile.has_value(), os == 27);
-    if (os == 27) {
-      EXPECT_EQ(outcome.compile->code, 10);
-    }
-  }
-}
-
 // --- Silent corruption: first as it is, then as the chip gives it ---
 
 // Numbers out of the first symbol, for a program whose inputs are all 1.

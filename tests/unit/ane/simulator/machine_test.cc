@@ -9,6 +9,7 @@
 #include "base/half.h"
 #include "base/strings.h"
 #include "unit/ane/simulator/mil_program.h"
+#include "unit/ane/simulator/weight_file.h"
 
 namespace attune::ane::testing {
 namespace {
@@ -83,7 +84,7 @@ TEST(Machine, SymbolsAreSortedByNameAndOutputsWithTheirSuffix) {
       Main(t + " w, " + t + " a10, " + t + " a2, " + t + " B",
            t + " y = add(x = w, y = a10);\n" + t + " y2 = add(x = a2, y = B);\n", "y, y2");
   Bench bench;
-  const Symbols& symbols = bench.machine.symbols(bench.Loaded(text));
+  const Symbols symbols = bench.machine.symbols(bench.Loaded(text));
   std::vector<std::string> inputs, outputs;
   for (const auto& layout : symbols.inputs) inputs.push_back(layout.name);
   for (const auto& layout : symbols.outputs) outputs.push_back(layout.name);
@@ -96,7 +97,7 @@ TEST(Machine, RowsArePaddedTo64BytesExceptOn15) {
   for (const int os : {15, 26, 27}) {
     SCOPED_TRACE(os);
     Bench bench(On(Chip::kM4, os));
-    const SymbolLayout& layout = bench.machine.symbols(bench.Loaded(Doubling("y", 48))).inputs[0];
+    const SymbolLayout layout = bench.machine.symbols(bench.Loaded(Doubling("y", 48))).inputs[0];
     EXPECT_EQ(layout.row_stride, os == 15 ? 96 : 128);
     EXPECT_EQ(layout.plane_stride, layout.row_stride);
     EXPECT_EQ(layout.bytes(), 2 * layout.row_stride);
@@ -241,6 +242,72 @@ TEST(Machine, PurgedProgramsCannotBeLoaded) {
   ASSERT_TRUE(error);
   EXPECT_EQ(error->code, 17);
   EXPECT_EQ(bench.machine.Unload(7)->code, 23);
+}
+
+TEST(Machine, UnloadedProgramsTakeNoMemoryAndComeBack) {
+  Bench bench;
+  const std::string text = Doubling();
+  const ProgramHandle first = bench.Loaded(text);
+  const Symbols symbols = bench.machine.symbols(first);
+  const std::int64_t one = bench.machine.memory_bytes();
+  EXPECT_GT(one, 0);
+  bench.Loaded(Doubling("z"));
+  EXPECT_EQ(bench.machine.memory_bytes(), 2 * one);
+  ASSERT_FALSE(bench.machine.Unload(first));
+  EXPECT_EQ(bench.machine.memory_bytes(), one);
+  EXPECT_TRUE(bench.machine.IsCompiled(text));
+  ASSERT_FALSE(bench.machine.Unload(first + 1));
+  EXPECT_EQ(bench.machine.memory_bytes(), 0);
+
+  ProgramHandle again = 0;
+  ASSERT_FALSE(bench.machine.Load(text, &again));
+  EXPECT_EQ(bench.machine.symbols(again).inputs, symbols.inputs);
+  EXPECT_EQ(bench.machine.counters().compiles, 2);
+  const Floats x = Numbers(64, 1);
+  Bytes in = Rows(x, 32, 64), out(128);
+  const std::vector<std::span<std::byte>> ins = {in}, outs = {out};
+  ASSERT_FALSE(bench.machine.Evaluate(again, 0, ins, outs));
+  EXPECT_EQ(At(out, 126), 2 * x[63]);
+  // Of those that only were compiled the last one is ready.
+  for (const char* tag : {"p", "q", "r"}) {
+    const std::string other = Doubling(tag);
+    ASSERT_FALSE(bench.machine.Compile(other, other, {}));
+  }
+  EXPECT_EQ(bench.machine.memory_bytes(), 2 * one);
+}
+
+TEST(Machine, WeightFilesThatAreNotReadOrEqualFailNoVerification) {
+  WeightFile one, other;
+  const std::uint64_t at = one.AddHalves(Floats(4, 1));
+  other.AddHalves(Floats(4, 2));
+  const auto program = [&](const std::string& second) {
+    const std::string w = "tensor<fp16, [2,2,1,1]> ";
+    const std::string conv =
+        ", strides = tensor<int32, [2]>([1,1]), dilations = tensor<int32, [2]>([1,1]), groups = "
+        "int32(1), pad_type = string(\"valid\"), pad = tensor<int32, [4]>([0,0,0,0]));\n";
+    const std::string y = "tensor<fp16, [1,2,1,32]> ";
+    return Main("tensor<fp16, [1,2,1,32]> x",
+                w + "a = const()[name = string(\"a\"), val = " + w + "(" + BlobAt(at) + ")];\n" +
+                    w + "b = const()[name = string(\"b\"), val = " + w + "(" + BlobAt(at, second) +
+                    ")];\n" + y + "h = conv(x = x, weight = a" + conv + y +
+                    "y = conv(x = h, weight = b" + conv,
+                "y");
+  };
+  const std::string path = "@model_path/weights/other.bin";
+  Bench bench(On(Chip::kM4, 27));
+  const auto unread = bench.machine.Compile("unread", program(kWeightPath),
+                                            {{kWeightPath, one.bytes()}, {path, other.bytes()}});
+  EXPECT_FALSE(unread) << unread->text;
+  const auto equal = bench.machine.Compile("equal", program(path),
+                                           {{kWeightPath, one.bytes()}, {path, one.bytes()}});
+  EXPECT_FALSE(equal) << equal->text;
+  const auto differ = bench.machine.Compile("differ", program(path),
+                                            {{kWeightPath, one.bytes()}, {path, other.bytes()}});
+  ASSERT_TRUE(differ);
+  EXPECT_EQ(differ->code, 10);
+  Bench older(On(Chip::kM4, 26));
+  EXPECT_FALSE(older.machine.Compile("differ", program(path),
+                                     {{kWeightPath, one.bytes()}, {path, other.bytes()}}));
 }
 
 TEST(Machine, WrapperFailsAfterSoManyCompiles) {
