@@ -105,7 +105,7 @@ Result<Value> Builder::FromLiteral(const mil::Literal& literal) {
     ATTUNE_ASSIGN_OR_RETURN(value.constant, FromBlob(literal.type, *blob));
     return value;
   }
-  ATTUNE_RETURN_IF_ERROR(Reserve(*elements));
+  ATTUNE_RETURN_IF_ERROR(Reserve(*elements * RoomOf(literal.type.dtype)));
   Result<Constant> constant = ConstantOf(literal, numerics_);
   if (!constant.ok()) return std::move(constant).status();
   value.constant = std::make_shared<const Constant>(*std::move(constant));
@@ -118,7 +118,7 @@ Result<std::shared_ptr<const Constant>> Builder::FromBlob(const mil::Type& type,
   if (file == weights_.end()) {
     return InvalidArgument(StrCat("weight file \"", blob.path, "\" was not given"));
   }
-  ATTUNE_RETURN_IF_ERROR(Reserve(*ElementsOf(type.dims)));
+  ATTUNE_RETURN_IF_ERROR(Reserve(*ElementsOf(type.dims) * RoomOf(type.dtype)));
   Result<Constant> constant = ConstantOf(type, file->second, blob.offset, numerics_);
   if (!constant.ok()) return std::move(constant).status();
   work_.weight_bytes += static_cast<double>(*ElementsOf(type.dims)) * mil::BitsOf(type.dtype) / 8;

@@ -27,6 +27,7 @@ using Dims = std::vector<std::int64_t>;
 struct Constant {
   std::vector<float> numbers;
   std::string text;
+  std::vector<double> exact = {};  // Integers of 32 bits or more: f32 ends at 2^24.
 };
 
 struct Value {

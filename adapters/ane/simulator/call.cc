@@ -64,9 +64,13 @@ Result<Value> Call::ConstantTensor(std::string_view key) {
 
 Result<Dims> Call::Ints(std::string_view key) {
   ATTUNE_ASSIGN_OR_RETURN(const Value value, ConstantTensor(key));
+  const Constant& constant = *value.constant;
+  const std::vector<double> numbers =
+      constant.exact.empty() ? std::vector<double>(constant.numbers.begin(), constant.numbers.end())
+                             : constant.exact;
   Dims out;
-  for (const float number : value.constant->numbers) {
-    if (!(std::abs(number) <= 0x1p40f) || number != std::floor(number)) {
+  for (const double number : numbers) {
+    if (!(std::abs(number) <= 0x1p40) || number != std::floor(number)) {
       return Fail(StrCat(key, ": ", number, " is not an integer"));
     }
     out.push_back(static_cast<std::int64_t>(number));

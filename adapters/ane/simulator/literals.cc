@@ -31,7 +31,9 @@ T Loaded(std::span<const std::byte> bytes, std::uint64_t i) {
   return value;
 }
 
-float ElementOf(DataType dtype, std::span<const std::byte> bytes, std::uint64_t i) {
+bool KeepsExact(DataType dtype) { return !mil::IsReal(dtype) && mil::BitsOf(dtype) >= 32; }
+
+double ElementOf(DataType dtype, std::span<const std::byte> bytes, std::uint64_t i) {
   switch (dtype) {
     case DataType::kFp16:
       return F32FromF16(Loaded<std::uint16_t>(bytes, i));
@@ -49,23 +51,25 @@ float ElementOf(DataType dtype, std::span<const std::byte> bytes, std::uint64_t 
     case DataType::kUint16:
       return Loaded<std::uint16_t>(bytes, i);
     case DataType::kInt32:
-      return static_cast<float>(Loaded<std::int32_t>(bytes, i));
+      return Loaded<std::int32_t>(bytes, i);
     case DataType::kUint32:
-      return static_cast<float>(Loaded<std::uint32_t>(bytes, i));
+      return Loaded<std::uint32_t>(bytes, i);
     case DataType::kInt64:
-      return static_cast<float>(Loaded<std::int64_t>(bytes, i));
+      return static_cast<double>(Loaded<std::int64_t>(bytes, i));
     case DataType::kUint64:
-      return static_cast<float>(Loaded<std::uint64_t>(bytes, i));
+      return static_cast<double>(Loaded<std::uint64_t>(bytes, i));
     default:
       break;
   }
   const int width = mil::BitsOf(dtype);
   const std::uint32_t bits = BitsAt(bytes, i * static_cast<std::uint64_t>(width), width);
-  if (dtype == DataType::kInt4 && bits >= 8) return static_cast<float>(bits) - 16;
-  return static_cast<float>(bits);
+  if (dtype == DataType::kInt4 && bits >= 8) return static_cast<double>(bits) - 16;
+  return static_cast<double>(bits);
 }
 
 }  // namespace
+
+std::int64_t RoomOf(mil::DataType dtype) { return KeepsExact(dtype) ? 3 : 1; }
 
 float Entered(float x, const Numerics& numerics) {
   if (!numerics.half) return x;
@@ -92,6 +96,7 @@ Result<Constant> ConstantOf(const mil::Literal& literal, const Numerics& numeric
     const auto x = static_cast<float>(number);
     constant.numbers.push_back(real ? Entered(x, numerics) : x);
   }
+  if (KeepsExact(literal.type.dtype)) constant.exact = *numbers;
   return constant;
 }
 
@@ -111,8 +116,11 @@ Result<Constant> ConstantOf(const mil::Type& type, std::span<const std::byte> fi
   const bool real = mil::IsReal(type.dtype);
   Constant constant;
   constant.numbers.resize(elements);
+  if (KeepsExact(type.dtype)) constant.exact.resize(elements);
   for (std::uint64_t i = 0; i < elements; ++i) {
-    const float x = ElementOf(type.dtype, bytes, i);
+    const double number = ElementOf(type.dtype, bytes, i);
+    if (!constant.exact.empty()) constant.exact[i] = number;
+    const auto x = static_cast<float>(number);
     constant.numbers[i] = real ? Entered(x, numerics) : x;
   }
   return constant;

@@ -21,6 +21,9 @@ Result<Constant> ConstantOf(const mil::Literal& literal, const Numerics& numeric
 Result<Constant> ConstantOf(const mil::Type& type, std::span<const std::byte> file,
                             std::uint64_t offset, const Numerics& numerics);
 
+// f32 elements' room that one number of that type takes.
+std::int64_t RoomOf(mil::DataType dtype);
+
 // As the executor keeps a real number.
 float Entered(float x, const Numerics& numerics);
 

@@ -8,6 +8,7 @@ namespace attune::ane {
 namespace {
 
 constexpr int kKnots = 33;
+constexpr std::size_t kTables = 6;
 
 // What the function is outside the knots.
 enum class Outside : std::uint8_t { kClamped, kRectified };
@@ -20,6 +21,11 @@ struct Table {
 
 double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 double Gelu(double x) { return 0.5 * x * std::erfc(-x / std::sqrt(2.0)); }
+double GeluTanh(double x) {
+  constexpr double kSqrt2OverPi = 0.7978845608028654;
+  return 0.5 * x * (1 + std::tanh(kSqrt2OverPi * (x + 0.044715 * x * x * x)));
+}
+double GeluSigmoid(double x) { return x * Sigmoid(1.702 * x); }
 double Silu(double x) { return x * Sigmoid(x); }
 
 // Knots from `low` over 0 to `high`, closer together about 0 the larger `power`
@@ -49,12 +55,12 @@ Table BuildTanh() {
 }
 
 // gelu(0) is -0.000543 and silu(0) -0.001259 on the hardware.
-std::array<Table, 4> BuildAll() {
-  std::array<Table, 4> tables = {Build(Sigmoid, -9.938, 8.320, 1.22, 0), BuildTanh(),
-                                 Build(Gelu, -4.1, 4.1, 1, -0.000543),
-                                 Build(Silu, -8, 8, 1.2, -0.001259)};
-  tables[2].outside = Outside::kRectified;
-  tables[3].outside = Outside::kRectified;
+std::array<Table, kTables> BuildAll() {
+  std::array<Table, kTables> tables = {
+      Build(Sigmoid, -9.938, 8.320, 1.22, 0),   BuildTanh(),
+      Build(Gelu, -4.1, 4.1, 1, -0.000543),     Build(Silu, -8, 8, 1.2, -0.001259),
+      Build(GeluTanh, -4.1, 4.1, 1, -0.000543), Build(GeluSigmoid, -4.1, 4.1, 1, -0.000543)};
+  for (std::size_t i = 2; i < kTables; ++i) tables[i].outside = Outside::kRectified;
   return tables;
 }
 
@@ -74,8 +80,8 @@ float Interpolate(const Table& table, float x) {
 }  // namespace
 
 float FromTable(Tabulated function, float x) {
-  static const std::array<Table, 4> kTables = BuildAll();
-  const Table& table = kTables[static_cast<std::size_t>(function)];
+  static const std::array<Table, kTables> kAll = BuildAll();
+  const Table& table = kAll[static_cast<std::size_t>(function)];
   if (!table.odd) return Interpolate(table, x);
   return std::copysign(Interpolate(table, std::abs(x)), x);
 }

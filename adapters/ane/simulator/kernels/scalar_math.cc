@@ -27,6 +27,11 @@ float Gelu(UnaryOp op, float x) {
   return 0.5f * x * (1 + std::tanh(z));
 }
 
+Tabulated TableOfGelu(UnaryOp op) {
+  if (op == UnaryOp::kGeluExact) return Tabulated::kGelu;
+  return op == UnaryOp::kGeluTanh ? Tabulated::kGeluTanh : Tabulated::kGeluSigmoid;
+}
+
 float Activation(const UnaryArgs& args, float x) {
   switch (args.op) {
     case UnaryOp::kSigmoid:
@@ -51,7 +56,7 @@ float Activation(const UnaryArgs& args, float x) {
     case UnaryOp::kSoftsign:
       return x / (1 + std::abs(x));
     default:
-      return args.table ? FromTable(Tabulated::kGelu, x) : Gelu(args.op, x);
+      return args.table ? FromTable(TableOfGelu(args.op), x) : Gelu(args.op, x);
   }
 }
 

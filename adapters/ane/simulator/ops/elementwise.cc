@@ -167,8 +167,14 @@ Status BuildCast(Call& call) {
     return call.Fail(StrCat("dtype \"", name, "\" is not one to cast to"));
   }
   const bool real = mil::IsReal(*dtype);
-  // Values are kept alike whatever their type: only what gets narrower changes.
-  if (real == mil::IsReal(x.type.dtype) || real) {
+  // Integers are kept exactly and reals as the hardware keeps them; among themselves
+  // both are kept alike whatever their width.
+  if (real && !mil::IsReal(x.type.dtype)) {
+    ATTUNE_ASSIGN_OR_RETURN(const Value entered,
+                            EmitUnary(call, {.op = UnaryOp::kCopy}, x, *dtype));
+    return call.Define(entered);
+  }
+  if (real == mil::IsReal(x.type.dtype)) {
     Value view = call.View(x, x.type.dims);
     view.type.dtype = *dtype;
     return call.Define(view);

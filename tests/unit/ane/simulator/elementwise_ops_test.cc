@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <functional>
+#include <limits>
 
 #include "base/half.h"
 #include "base/strings.h"
@@ -239,6 +240,39 @@ TEST(ElementwiseOps, OperandsOfTwoTypesAreRefused) {
                                 "tensor<fp32, [4]> y = add(x = x, y = z);", "y");
   EXPECT_EQ(RunMil(text, {{1, 2, 3, 4}, {1, 2, 3, 4}}).status().code(),
             StatusCode::kInvalidArgument);
+}
+
+TEST(ElementwiseOps, IntegersAreRoundedWhenTheyBecomeReal) {
+  const auto cast = [](const std::string& type) {
+    return Main("tensor<" + type + ", [3]> x",
+                "tensor<fp16, [3]> y = cast(x = x, dtype = string(\"fp16\"));\n"
+                "tensor<int32, [1]> c = const()[name = string(\"c\"), val = "
+                "tensor<int32, [1]>([4099])];\n"
+                "tensor<fp16, [1]> z = cast(x = c, dtype = string(\"fp16\"));",
+                "y, z");
+  };
+  const Floats in = {4099, 100000, 7};
+  ASSERT_OK_AND_ASSIGN(const auto half,
+                       RunMil(cast("int32"), {in}, {.numerics = NumericsOf(Chip::kM4)}));
+  EXPECT_EQ(half[0], Floats({4100, std::numeric_limits<float>::infinity(), 7}));
+  EXPECT_EQ(half[1], Floats({4100}));
+  ASSERT_OK_AND_ASSIGN(const auto exact, RunMil(cast("int32"), {in}));
+  EXPECT_EQ(exact[0], in);
+}
+
+TEST(ElementwiseOps, EveryModeOfGeluHasItsOwnTable) {
+  const auto gelu = [](const std::string& mode) {
+    const std::string text =
+        Main("tensor<fp16, [1]> x",
+             "tensor<fp16, [1]> y = gelu(x = x, mode = string(\"" + mode + "\"));", "y");
+    const auto out = RunMil(text, {{-2}}, {.numerics = NumericsOf(Chip::kM4)});
+    return out.ok() ? (*out)[0][0] : 0;
+  };
+  // The largest published error of the table is 0.0059.
+  EXPECT_NEAR(gelu("EXACT"), -0.0455, 0.0065);
+  EXPECT_NEAR(gelu("TANH_APPROXIMATION"), -0.0454, 0.0065);
+  EXPECT_NEAR(gelu("SIGMOID_APPROXIMATION"), -0.0644, 0.0065);
+  EXPECT_NE(gelu("EXACT"), gelu("TANH_APPROXIMATION"));
 }
 
 }  // namespace

@@ -278,5 +278,16 @@ TEST(StructureOps, SoftmaxOnEveryAxis) {
   }
 }
 
+TEST(StructureOps, IntegersBeyondWhatF32KeepsAreExact) {
+  const auto begin = One(
+      {4}, {1}, "slice_by_size(begin = " + Ints({16777217}) + ", size = " + Ints({1}) + ", x = x)",
+      Counting(4));
+  EXPECT_NE(begin.status().message().find("1 elements from 16777217, x has 4"), std::string::npos)
+      << begin.status().message();
+  const auto shape = One({4}, {4}, "reshape(shape = " + Ints({33554435}) + ", x = x)", Counting(4));
+  EXPECT_NE(shape.status().message().find("33554435"), std::string::npos)
+      << shape.status().message();
+}
+
 }  // namespace
 }  // namespace attune::ane::testing
