@@ -30,6 +30,7 @@ void CheckCanary(const Platform& platform, ane::Device& device, Level otherwise,
                  Findings* findings) {
   ane::AneBackendOptions options;
   options.parallel = platform.parallel;
+  options.clock = platform.clock;
   const auto backend = ane::MakeAneBackend(device, *platform.backend, options);
   Finding finding{.check = "canary", .job = std::string(device.name()), .what = ""};
   if (backend.ok()) {

@@ -117,6 +117,7 @@ Status DefaultPlatform::UseDevice(const std::string& name) {
   parts_->device = *std::move(device);
   ane::AneBackendOptions options;
   options.parallel = &parts_->pool;
+  options.clock = &parts_->clock;
   auto backend = ane::MakeAneBackend(*parts_->device, *parts_->backend, options);
   if (!backend.ok()) {
     parts_->note = StrCat(backend.status().message(), "; the CPU computes instead");

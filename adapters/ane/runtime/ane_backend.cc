@@ -17,7 +17,7 @@ class Impl final : public AneBackend {
         .device = device,
         .host = host,
         .workers = options.parallel,
-        .cache = ProgramCache(device, {options.max_programs, options.cache_bytes}),
+        .cache = ProgramCache(device, {options.max_programs, options.cache_bytes, options.clock}),
         .check_every = options.check_every,
         .tolerance = options.tolerance,
         .emit = Emit,

@@ -14,6 +14,7 @@
 #include "ane/compiler/compile.h"
 #include "ane/device/device.h"
 #include "compute/backend.h"
+#include "ports/clock.h"
 #include "ports/parallel.h"
 
 namespace attune::ane {
@@ -29,6 +30,8 @@ struct AneBackendOptions {
   std::int64_t max_surface_bytes = 0;
   HeadPlacement head = HeadPlacement::kByCost;
   WeightStorage weights = WeightStorage::kElement;
+  // To wait by for room on the device, a second at most; null: it does not wait. Not owned.
+  Clock* clock = nullptr;
   // Writes and reads large surfaces; null: the calling thread does. Not owned.
   Parallel* parallel = nullptr;
 };

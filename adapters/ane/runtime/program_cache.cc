@@ -1,6 +1,7 @@
 #include "ane/runtime/program_cache.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "ane/compiler/emit.h"
@@ -8,17 +9,18 @@
 namespace attune::ane {
 namespace {
 
-// Of one evaluation, after those of the driver.
+// At a device that is busy or interrupted, after those of the driver.
 constexpr int kAttempts = 3;
 
 }  // namespace
 
 Result<std::shared_ptr<CachedProgram>> ProgramCache::Acquire(const ProgramImage& image) {
   std::string digest = DigestOf(image);
+  int waited = 0;
   if (const auto it = programs_.find(digest); it != programs_.end()) {
     ++hits_;
     if (it->second->program == nullptr) {
-      ATTUNE_RETURN_IF_ERROR(Load(image, it->second.get()));
+      ATTUNE_RETURN_IF_ERROR(Load(image, it->second.get(), &waited));
     }
     ++it->second->users;
     return it->second;
@@ -26,7 +28,7 @@ Result<std::shared_ptr<CachedProgram>> ProgramCache::Acquire(const ProgramImage&
   auto cached = std::make_shared<CachedProgram>();
   cached->digest = digest;
   cached->weight_bytes = static_cast<std::int64_t>(image.weights.size());
-  ATTUNE_RETURN_IF_ERROR(Load(image, cached.get()));
+  ATTUNE_RETURN_IF_ERROR(Load(image, cached.get(), &waited));
   cached->users = 1;
   programs_.emplace(std::move(digest), cached);
   return cached;
@@ -38,7 +40,7 @@ void ProgramCache::Release(const std::shared_ptr<CachedProgram>& cached) {
   programs_.erase(cached->digest);
 }
 
-Status ProgramCache::Load(const ProgramImage& image, CachedProgram* cached) {
+Status ProgramCache::Load(const ProgramImage& image, CachedProgram* cached, int* waited) {
   MakeRoom(cached);
   for (;;) {
     auto program = device_.Load(image);
@@ -51,7 +53,7 @@ Status ProgramCache::Load(const ProgramImage& image, CachedProgram* cached) {
     }
     // Other processes have programs loaded too: the limit may come sooner than ours.
     const bool full = program.status().code() == StatusCode::kResourceExhausted;
-    if (!full || !EvictOne(cached)) return program.status();
+    if (!full || !WaitForRoom(cached, waited)) return program.status();
   }
 }
 
@@ -74,6 +76,13 @@ bool ProgramCache::EvictOne(const CachedProgram* spared) {
   return true;
 }
 
+bool ProgramCache::WaitForRoom(const CachedProgram* spared, int* waited) {
+  if (EvictOne(spared)) return true;
+  if (limits_.clock == nullptr || *waited >= limits_.pauses) return false;
+  limits_.clock->Sleep(std::ldexp(limits_.first_pause_seconds, (*waited)++));
+  return true;
+}
+
 void ProgramCache::Unload(CachedProgram* cached) {
   if (cached->program == nullptr) return;
   cached->program.reset();
@@ -82,11 +91,11 @@ void ProgramCache::Unload(CachedProgram* cached) {
   loaded_bytes_ -= cached->weight_bytes;
 }
 
-Status ProgramCache::EnsureReady(ProgramUse* use) {
+Status ProgramCache::EnsureReady(ProgramUse* use, int* waited) {
   CachedProgram& cached = *use->cached;
   if (cached.program == nullptr) {
     ATTUNE_ASSIGN_OR_RETURN(const ProgramImage image, use->image());
-    ATTUNE_RETURN_IF_ERROR(Load(image, &cached));
+    ATTUNE_RETURN_IF_ERROR(Load(image, &cached, waited));
   }
   if (cached.bound_to == use->surfaces) return OkStatus();
   cached.bound_to.reset();
@@ -96,24 +105,23 @@ Status ProgramCache::EnsureReady(ProgramUse* use) {
 }
 
 Status ProgramCache::Evaluate(ProgramUse* use) {
-  Status status;
-  for (int attempt = 0; attempt < kAttempts; ++attempt) {
-    status = EnsureReady(use);
+  int waited = 0, interrupted = 0;
+  for (;;) {
+    Status status = EnsureReady(use, &waited);
     if (status.ok()) {
       use->cached->last_use = ++clock_;
       status = use->cached->program->Evaluate();
     }
     if (status.ok()) return status;
     if (status.code() == StatusCode::kResourceExhausted) {
-      if (!EvictOne(use->cached.get())) return status;
-    } else if (status.code() == StatusCode::kUnavailable) {
+      if (!WaitForRoom(use->cached.get(), &waited)) return status;
+    } else if (status.code() == StatusCode::kUnavailable && ++interrupted < kAttempts) {
       // An interrupted program may stay unusable until it is loaded anew.
       Unload(use->cached.get());
     } else {
       return status;
     }
   }
-  return status;
 }
 
 }  // namespace attune::ane

@@ -16,6 +16,7 @@
 #include "ane/device/device.h"
 #include "ane/runtime/surface_set.h"
 #include "attune/status.h"
+#include "ports/clock.h"
 
 namespace attune::ane {
 
@@ -41,6 +42,11 @@ struct ProgramUse {
 struct CacheLimits {
   std::int64_t programs = 120;
   std::int64_t bytes = std::int64_t{2} << 30;  // Of weights.
+  // How long to wait for what other processes hold: this long, then twice that and so
+  // on, so many times. Not owned; null: gives up at once.
+  Clock* clock = nullptr;
+  double first_pause_seconds = 0.05;
+  int pauses = 4;
 };
 
 class ProgramCache {
@@ -53,8 +59,9 @@ class ProgramCache {
   // The last user's unloads.
   void Release(const std::shared_ptr<CachedProgram>& cached);
 
-  // Loads and binds what is not, and runs it. Transient refusals are tried again, a
-  // device that is full is made room on.
+  // Loads and binds what is not, and runs it. Transient refusals are tried again. On a
+  // device that is full room is made; when none of ours is left to unload, others may
+  // go: it is tried again after pauses.
   Status Evaluate(ProgramUse* use);
 
   std::int64_t hits() const { return hits_; }
@@ -62,10 +69,13 @@ class ProgramCache {
   std::int64_t most_loaded() const { return most_loaded_; }
 
  private:
-  Status Load(const ProgramImage& image, CachedProgram* cached);
-  Status EnsureReady(ProgramUse* use);
+  // `waited` counts the pauses of one call from outside.
+  Status Load(const ProgramImage& image, CachedProgram* cached, int* waited);
+  Status EnsureReady(ProgramUse* use, int* waited);
   // Unloads the one that ran longest ago; false when none but `spared` is loaded.
   bool EvictOne(const CachedProgram* spared);
+  // Unloads one or, with none left, waits. False when it has waited `pauses` times.
+  bool WaitForRoom(const CachedProgram* spared, int* waited);
   void MakeRoom(const CachedProgram* spared);
   void Unload(CachedProgram* cached);
 

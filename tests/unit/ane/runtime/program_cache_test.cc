@@ -152,6 +152,57 @@ TEST(ProgramCache, AFullMachineIsMadeRoomOn) {
   EXPECT_EQ(refused.Add(Doubling("a")).code(), StatusCode::kResourceExhausted);
 }
 
+// Stands still but for being slept on, and tells how.
+class SleepLog final : public Clock {
+ public:
+  double MonotonicSeconds() override { return 0; }
+  std::int64_t UnixSeconds() override { return 0; }
+  std::int32_t UtcOffsetSeconds(std::int64_t) override { return 0; }
+  double ProcessCpuSeconds() override { return 0; }
+  void Sleep(double seconds) override {
+    sleeps.push_back(seconds);
+    on_sleep(sleeps.size());
+  }
+  std::vector<double> sleeps;
+  std::function<void(std::size_t)> on_sleep = [](std::size_t) {};
+};
+
+TEST(ProgramCache, WhatOthersHoldIsWaitedForOnceNothingOfOursIsLeft) {
+  FakeDevice device;
+  device.max_programs = 1;
+  SleepLog clock;
+  ProgramCache cache(device, {.clock = &clock, .first_pause_seconds = 0.5, .pauses = 3});
+  CacheUser user(&device, &cache);
+  ASSERT_OK(user.Add(Doubling("a")));
+  device.max_programs = 0;
+  clock.on_sleep = [&](std::size_t count) { device.max_programs = count < 2 ? 0 : 1; };
+  ASSERT_OK(user.Add(Doubling("b")));
+  EXPECT_EQ(cache.evictions(), 1) << "ours go before anybody waits";
+  EXPECT_EQ(clock.sleeps, (std::vector<double>{0.5, 1}));
+
+  device.max_programs = 0;
+  clock.on_sleep = [](std::size_t) {};
+  clock.sleeps.clear();
+  EXPECT_EQ(user.Add(Doubling("c")).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(clock.sleeps, (std::vector<double>{0.5, 1, 2}));
+}
+
+TEST(ProgramCache, AnEvaluationWaitsLikewiseAndNoLonger) {
+  FakeDevice device;
+  SleepLog clock;
+  ProgramCache cache(device, {.clock = &clock, .first_pause_seconds = 0.5, .pauses = 2});
+  CacheUser user(&device, &cache);
+  ASSERT_OK(user.Add(Doubling("a")));
+  const Status full = ResourceExhausted("0x5");
+  device.evaluate_errors = {full, full};
+  ExpectDoubles(&user, 0, 3);
+  EXPECT_EQ(clock.sleeps, (std::vector<double>{0.5, 1}));
+  device.evaluate_errors = {full, full, full};
+  EXPECT_EQ(user.Run(0, 1).status().code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(clock.sleeps.size(), 4u);
+  ExpectDoubles(&user, 0, 4);
+}
+
 TEST(ProgramCache, AnInterruptedProgramIsLoadedAnewAndRunAgain) {
   FakeDevice device;
   ProgramCache cache(device, {});
