@@ -4,6 +4,7 @@
 
 #include "ane/compiler/emit.h"
 #include "ane/runtime/canary.h"
+#include "ane/runtime/fallback_executable.h"
 #include "ane/runtime/hybrid_executable.h"
 #include "base/strings.h"
 
@@ -37,16 +38,16 @@ class Impl final : public AneBackend {
                                               const CompileOptions& options) override {
     ATTUNE_RETURN_IF_ERROR(Verify(graph));
     ATTUNE_RETURN_IF_ERROR(CheckFrozen(graph, frozen));
-    Result<Plan> plan = ane::Compile(graph, frozen, compiler_);
-    if (IsForTheHost(plan)) {
-      const std::lock_guard<std::mutex> turn(shared_->mutex);
-      return host_.Compile(graph, frozen, options);
+    auto on_device = OnDevice(graph, frozen, options);
+    if (on_device.ok()) {
+      return std::unique_ptr<Executable>(std::make_unique<FallbackExecutable>(
+          shared_, *std::move(on_device), graph, frozen, options));
     }
-    if (!plan.ok()) return std::move(plan).status();
-    ATTUNE_ASSIGN_OR_RETURN(
-        auto executable,
-        HybridExecutable::Create(shared_, graph, *std::move(plan), frozen, options));
-    return std::unique_ptr<Executable>(std::move(executable));
+    // The host takes over. What is the caller's mistake it refuses as well.
+    const std::lock_guard<std::mutex> turn(shared_->mutex);
+    auto on_host = host_.Compile(graph, frozen, options);
+    if (on_host.ok()) shared_->CountFallback(std::string(on_device.status().message()));
+    return on_host;
   }
 
   Result<MemoryReport> PredictMemory(const Graph& graph, const FrozenParameters& frozen,
@@ -55,8 +56,7 @@ class Impl final : public AneBackend {
     ATTUNE_RETURN_IF_ERROR(CheckFrozen(graph, frozen));
     Result<Plan> plan = ane::Compile(graph, frozen, compiler_);
     const std::lock_guard<std::mutex> turn(shared_->mutex);
-    if (IsForTheHost(plan)) return host_.PredictMemory(graph, frozen, options);
-    if (!plan.ok()) return std::move(plan).status();
+    if (!plan.ok() || plan->programs.empty()) return host_.PredictMemory(graph, frozen, options);
     return HybridExecutable::PredictMemory(*shared_, graph, *plan, frozen, options);
   }
 
@@ -70,13 +70,18 @@ class Impl final : public AneBackend {
     activity.runs = shared_->runs;
     activity.checks = shared_->checks;
     activity.worst_difference = shared_->worst_difference;
+    activity.fallbacks = shared_->fallbacks;
+    activity.fallback_reason = shared_->fallback_reason;
     return activity;
   }
 
  private:
-  // A graph of which nothing can run on the device runs all the same.
-  static bool IsForTheHost(const Result<Plan>& plan) {
-    return plan.ok() ? plan->programs.empty() : plan.status().code() == StatusCode::kUnsupported;
+  Result<std::unique_ptr<HybridExecutable>> OnDevice(const Graph& graph,
+                                                     const FrozenParameters& frozen,
+                                                     const CompileOptions& options) {
+    ATTUNE_ASSIGN_OR_RETURN(Plan plan, ane::Compile(graph, frozen, compiler_));
+    if (plan.programs.empty()) return Unsupported("nothing of the graph can run on the device");
+    return HybridExecutable::Create(shared_, graph, std::move(plan), frozen, options);
   }
 
   Backend& host_;

@@ -1,6 +1,7 @@
 // The Neural Engine as a Backend: compiles a graph to programs, keeps them loaded,
 // runs the rest on a host backend. Trainable parameters are inputs, so training
-// compiles nothing after its executables were made.
+// compiles nothing after its executables were made. What the device refuses, at once or
+// in the middle of a run, the host does; AneActivity says so.
 //
 // Determinism: over the simulator, equal runs give equal bits.
 // Threads: as compute/backend.h; the executables take turns at the device.
@@ -45,6 +46,10 @@ struct AneActivity {
   std::int64_t runs = 0;           // Of executables.
   std::int64_t checks = 0;         // Against the host.
   double worst_difference = 0;     // Of those.
+  // Executables that the host runs instead, because the device or its compiler refused,
+  // and what it said the last time.
+  std::int64_t fallbacks = 0;
+  std::string fallback_reason;
 };
 
 class AneBackend : public Backend {

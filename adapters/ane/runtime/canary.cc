@@ -66,6 +66,12 @@ struct LoraProgram {
   }
 };
 
+// The backend hides what the device refuses; the canary is there to see it.
+Status CheckOnDevice(const AneBackend& backend) {
+  const AneActivity activity = backend.activity();
+  return activity.fallbacks == 0 ? OkStatus() : Internal(activity.fallback_reason);
+}
+
 }  // namespace
 
 Status RunCanary(AneBackend& backend, Backend& host) {
@@ -73,12 +79,14 @@ Status RunCanary(AneBackend& backend, Backend& host) {
   const Tensor w = Filled({kWidth, kWidth}, 2);
   Tensor b = Filled({kWidth, kRank}, 3);
   ATTUNE_ASSIGN_OR_RETURN(LoraProgram on_device, LoraProgram::Compile(backend, graph, w, &b));
+  ATTUNE_RETURN_IF_ERROR(CheckOnDevice(backend));
   ATTUNE_ASSIGN_OR_RETURN(LoraProgram on_host, LoraProgram::Compile(host, graph, w, &b));
   const std::int64_t before = backend.activity().device.evaluations;
   std::vector<float> last;
   for (const std::uint64_t stream : {4, 5}) {
     Tensor a = Filled({kRank, kWidth}, stream);
     ATTUNE_ASSIGN_OR_RETURN(std::vector<float> got, on_device.Run(&a));
+    ATTUNE_RETURN_IF_ERROR(CheckOnDevice(backend));
     ATTUNE_ASSIGN_OR_RETURN(const std::vector<float> want, on_host.Run(&a));
     if (!last.empty() && !(RelativeDistance(got, last) >= kSmallestChange)) {
       return Internal("another A left the result as it was: weights that are inputs are ignored");

@@ -98,9 +98,10 @@ Status HybridExecutable::Do(const RunPrograms& step, std::size_t,
     const auto at = static_cast<std::size_t>(i);
     Status status = shared_->cache.Evaluate(&programs_[at]);
     if (!status.ok()) {
-      return Status(status.code(), StrCat(shared_->device.name(), ": program ",
-                                          ProgramText(plan_.programs[at].region), ": ",
-                                          status.message(), ": run again, or use the host alone"));
+      device_failed_ = true;
+      return Status(status.code(),
+                    StrCat(shared_->device.name(), ": program ",
+                           ProgramText(plan_.programs[at].region), ": ", status.message()));
     }
     if (found == nullptr) continue;
     ATTUNE_RETURN_IF_ERROR(LookAtProgram(at, found));

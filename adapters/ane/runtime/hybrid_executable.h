@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ane/compiler/plan.h"
@@ -45,6 +46,15 @@ struct Shared {
   // Held while one of them uses the device, the host backend or what is counted here.
   std::mutex mutex{};
 
+  // Of executables that the host runs instead, and why, the last time.
+  std::int64_t fallbacks = 0;
+  std::string fallback_reason{};
+
+  // REQUIRES: the mutex is held.
+  void CountFallback(std::string reason) {
+    ++fallbacks;
+    fallback_reason = std::move(reason);
+  }
   Parallel& parallel() { return workers != nullptr ? *workers : serial; }
 };
 
@@ -68,6 +78,12 @@ class HybridExecutable final : public Executable {
   Status Run() override;
   Result<std::optional<std::string>> FindNonFinite() override;
   const MemoryReport& memory() const override { return memory_; }
+
+  // A program failed for good: what Run() or FindNonFinite() returned is the device's.
+  bool device_failed() const { return device_failed_; }
+  // Gives back what it has of the device and the host backend; only Input() and memory()
+  // are of use from then on.
+  void ReleaseDevice();
 
  private:
   HybridExecutable(std::shared_ptr<Shared> shared, Plan plan, const FrozenParameters& frozen);
@@ -110,6 +126,7 @@ class HybridExecutable final : public Executable {
   std::vector<std::unique_ptr<LossTailStep>> tails_;  // Likewise.
   std::unique_ptr<ParityCheck> parity_;
   std::int64_t runs_ = 0;
+  bool device_failed_ = false;
   bool linked_ = false;  // Host steps know where their operands are.
 };
 

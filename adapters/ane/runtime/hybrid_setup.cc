@@ -71,11 +71,16 @@ HybridExecutable::HybridExecutable(std::shared_ptr<Shared> shared, Plan plan,
                                    const FrozenParameters& frozen)
     : shared_(std::move(shared)), plan_(std::move(plan)), values_(plan_.graph, frozen) {}
 
-HybridExecutable::~HybridExecutable() {
+HybridExecutable::~HybridExecutable() { ReleaseDevice(); }
+
+void HybridExecutable::ReleaseDevice() {
   const std::lock_guard<std::mutex> turn(shared_->mutex);
   for (const ProgramUse& use : programs_) shared_->cache.Release(use.cached);
   programs_.clear();
   surfaces_.reset();
+  hosts_.clear();
+  tails_.clear();
+  parity_.reset();
 }
 
 Result<std::unique_ptr<HybridExecutable>> HybridExecutable::Create(std::shared_ptr<Shared> shared,

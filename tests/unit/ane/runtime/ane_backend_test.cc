@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ane/simulator/simulated_device.h"
+#include "base/strings.h"
 #include "cpu/cpu_backend.h"
 #include "graph/builder.h"
 #include "support/status_matchers.h"
@@ -133,6 +134,141 @@ TEST_F(AneBackendTest, AnExecutableOutlivesIt) {
   ASSERT_OK_AND_ASSIGN(const auto y, Run(**made));
   EXPECT_EQ(y, OnTheHost());
   EXPECT_GT(device_.counters().evaluations, before.evaluations);
+}
+
+// Whatever the device says when it will not have a program.
+TEST_F(AneBackendTest, WhatTheDeviceDoesNotLoadTheHostRuns) {
+  const std::vector<float> want = OnTheHost();
+  const DeviceCounters before = device_.counters();
+  std::int64_t fallbacks = 0;
+  for (const Status& refusal : {InvalidArgument("rule 3"), ResourceExhausted("0x50004"),
+                                Unavailable("busy"), Internal("0x2")}) {
+    device_.load_error = refusal;
+    auto made = Make(*backend_);
+    ASSERT_OK(made);
+    ASSERT_OK_AND_ASSIGN(const auto y, Run(**made));
+    EXPECT_EQ(y, want);
+    const AneActivity activity = backend_->activity();
+    EXPECT_EQ(activity.fallbacks, ++fallbacks);
+    EXPECT_NE(activity.fallback_reason.find(refusal.message()), std::string::npos)
+        << activity.fallback_reason;
+    EXPECT_EQ(activity.device.surfaces, before.surfaces);
+  }
+  EXPECT_EQ(device_.counters().evaluations, before.evaluations);
+}
+
+// Inputs, leaves in place and leaves bound anew all reach the host.
+TEST_F(AneBackendTest, AfterAFailureForGoodTheHostRunsTheStepAndAllAfterIt) {
+  auto made = Make(*backend_);
+  ASSERT_OK(made);
+  ASSERT_OK(Run(**made));
+  EXPECT_EQ(backend_->activity().fallbacks, 0);
+  device_.evaluate_error = Internal("0x1d");
+  v_.f32()[5] += 1;
+  ASSERT_OK_AND_ASSIGN(std::vector<float> y, Run(**made));
+  EXPECT_EQ(y, OnTheHost());
+  AneActivity activity = backend_->activity();
+  EXPECT_EQ(activity.fallbacks, 1);
+  EXPECT_NE(activity.fallback_reason.find("0x1d"), std::string::npos) << activity.fallback_reason;
+  EXPECT_EQ(activity.device.programs, 0);
+  EXPECT_EQ(activity.device.surfaces, 0);
+
+  device_.evaluate_error.reset();  // It is well again, and no longer asked.
+  v_.f32()[6] += 1;
+  ASSERT_OK_AND_ASSIGN(y, Run(**made));
+  EXPECT_EQ(y, OnTheHost());
+  Fill(&v_, 7);
+  Tensor other = ToF32(v_.view());
+  ASSERT_OK((*made)->Bind("v", Bytes(&other)));
+  ASSERT_OK_AND_ASSIGN(y, Run(**made));
+  EXPECT_EQ(y, OnTheHost());
+  ASSERT_OK_AND_ASSIGN(const auto found, (*made)->FindNonFinite());
+  EXPECT_FALSE(found.has_value()) << *found;
+  activity = backend_->activity();
+  EXPECT_EQ(activity.fallbacks, 1);
+  EXPECT_GT((*made)->memory().private_bytes(), 0);
+}
+
+// More weights than one program takes: the second of two programs fails.
+class AneBackendChain : public AneBackendTest {
+ protected:
+  static constexpr int kLinears = 20;
+  AneBackendChain() {
+    GraphBuilder builder(&chain_);
+    ValueId x = chain_.AddInput("x", {DType::kF32, {kRows, kWidth}});
+    for (int i = 0; i < kLinears; ++i) {
+      const std::string name = StrCat("w", i);
+      const ValueId w = chain_.AddParameter(name, {DType::kF32, {kWidth, kWidth}}, false);
+      weights_.emplace_back(DType::kF32, Shape{kWidth, kWidth});
+      Fill(&weights_.back(), static_cast<std::size_t>(3 + 2 * i));
+      x = builder.Add(builder.Scale(builder.Linear(x, w), 0.01f), x);
+    }
+    chain_.AddOutput("y", x);
+    EXPECT_OK(builder.status());
+    for (int i = 0; i < kLinears; ++i) {
+      frozen_[StrCat("w", i)] = weights_[static_cast<std::size_t>(i)].view();
+    }
+  }
+  std::vector<float> RunOn(Executable& executable) {
+    auto x = executable.Input("x");
+    EXPECT_OK(x);
+    for (std::size_t i = 0; i < AsF32(*x).size(); ++i) {
+      AsF32(*x)[i] = static_cast<float>(i % 5) / 4;
+    }
+    auto y = Run(executable);
+    EXPECT_OK(y);
+    return y.ok() ? *y : std::vector<float>();
+  }
+  std::vector<float> OnTheHost() {
+    auto made = host_->Compile(chain_, frozen_, {});
+    EXPECT_OK(made);
+    return RunOn(**made);
+  }
+
+  Graph chain_;
+  std::vector<Tensor> weights_;
+  FrozenParameters frozen_;
+};
+
+TEST_F(AneBackendChain, TheSecondProgramsFailureIsTheWholeStepsOnTheHost) {
+  ASSERT_OK_AND_ASSIGN(const auto made, backend_->Compile(chain_, frozen_, {}));
+  ASSERT_GT(device_.counters().programs, 1);
+  const std::int64_t before = device_.counters().evaluations;
+  device_.evaluate_error = Internal("0x1d");
+  device_.good_evaluations = 1;
+  EXPECT_EQ(RunOn(*made), OnTheHost());
+  EXPECT_EQ(device_.counters().evaluations, before + 1);
+  EXPECT_EQ(backend_->activity().fallbacks, 1);
+}
+
+TEST_F(AneBackendChain, MoreProgramsThanTheLimitAreTheHosts) {
+  Open({.max_programs = 1});
+  ASSERT_OK_AND_ASSIGN(const auto made, backend_->Compile(chain_, frozen_, {}));
+  EXPECT_OK(backend_->PredictMemory(chain_, frozen_, {}));
+  EXPECT_EQ(RunOn(*made), OnTheHost());
+  const AneActivity activity = backend_->activity();
+  EXPECT_EQ(activity.fallbacks, 1);
+  EXPECT_NE(activity.fallback_reason.find("programs, limit 1"), std::string::npos)
+      << activity.fallback_reason;
+}
+
+TEST_F(AneBackendTest, TheCallersMistakesAreErrors) {
+  EXPECT_EQ(backend_->Compile(graph_, {}, {}).status().code(), StatusCode::kInvalidArgument);
+  ASSERT_OK_AND_ASSIGN(const auto made, backend_->Compile(graph_, Frozen(), {}));
+  EXPECT_EQ(made->Run().code(), StatusCode::kFailedPrecondition);
+  EXPECT_EQ(backend_->activity().fallbacks, 0);
+}
+
+TEST_F(AneBackendTest, TheCanarySeesThroughTheHostsHelp) {
+  device_.load_error = Internal("0x2");
+  auto made = MakeAneBackend(device_, *host_, {});
+  EXPECT_EQ(made.status().code(), StatusCode::kUnavailable);
+  EXPECT_NE(made.status().message().find("0x2"), std::string::npos) << made.status().message();
+  device_.load_error.reset();
+  device_.evaluate_error = Internal("0x1d");
+  made = MakeAneBackend(device_, *host_, {});
+  EXPECT_EQ(made.status().code(), StatusCode::kUnavailable);
+  EXPECT_NE(made.status().message().find("0x1d"), std::string::npos) << made.status().message();
 }
 
 }  // namespace
