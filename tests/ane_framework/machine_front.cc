@@ -270,16 +270,21 @@ int64_t front_procedures(int64_t handle) { return TheWorld().machine->procedures
 size_t front_symbols(int64_t handle, int64_t procedure, int outputs, front_symbol* symbols,
                      size_t capacity) {
   const attune::ane::Symbols all = TheWorld().machine->symbols(handle, procedure);
+  // By ElementType.
+  static constexpr const char* kTypes[] = {"Float16", "Float32", "Int8", "UInt8", "Int32"};
   const std::vector<attune::ane::SymbolLayout>& side = outputs != 0 ? all.outputs : all.inputs;
   for (std::size_t i = 0; i < std::min(side.size(), capacity); ++i) {
     const attune::ane::SymbolLayout& layout = side[i];
+    const std::int64_t channels = layout.channels / layout.batches;
     symbols[i] = {.name = {},
-                  .is_f32 = layout.element == attune::ane::ElementType::kF32 ? 1 : 0,
-                  .channels = layout.channels,
+                  .type = kTypes[static_cast<std::size_t>(layout.element)],
+                  .batches = layout.batches,
+                  .channels = channels,
                   .height = layout.height,
                   .width = layout.width,
                   .row_stride = layout.row_stride,
-                  .plane_stride = layout.plane_stride};
+                  .plane_stride = layout.plane_stride,
+                  .batch_stride = std::max(layout.batch_stride, layout.plane_stride * channels)};
     Copy(layout.name, symbols[i].name, sizeof symbols[i].name);
   }
   return side.size();

@@ -28,9 +28,10 @@ struct front_file {
 };
 
 struct front_symbol {
-  char name[256]; /* Without "@output". */
-  int is_f32;
-  int64_t channels, height, width, row_stride, plane_stride;
+  char name[256];                           /* Without "@output". */
+  const char* type;                         /* As modelAttributes has it: "Float16". */
+  int64_t batches, channels, height, width; /* Channels of one batch. */
+  int64_t row_stride, plane_stride, batch_stride;
 };
 
 struct front_buffer {

@@ -25,16 +25,16 @@ static NSDictionary* LiveEntry(const struct front_symbol* symbol, int outputs) {
   NSString* name = [NSString stringWithUTF8String:symbol->name];
   Put(entry, @"Name", name);
   Put(entry, @"Symbol", outputs ? [name stringByAppendingString:@"@output"] : name);
-  Put(entry, @"Type", symbol->is_f32 ? @"Float32" : @"Float16");
+  Put(entry, @"Type", [NSString stringWithUTF8String:symbol->type]);
   PutNumber(entry, @"Channels", symbol->channels);
   PutNumber(entry, @"Height", symbol->height);
   PutNumber(entry, @"Width", symbol->width);
   PutNumber(entry, @"Depth", 1);
-  PutNumber(entry, @"Batches", 1);
+  PutNumber(entry, @"Batches", symbol->batches);
   PutNumber(entry, @"Interleave", 1);
   PutNumber(entry, @"RowStride", symbol->row_stride);
   PutNumber(entry, @"PlaneStride", symbol->plane_stride);
-  PutNumber(entry, @"BatchStride", symbol->plane_stride * symbol->channels);
+  PutNumber(entry, @"BatchStride", symbol->batch_stride);
   return entry;
 }
 

@@ -113,6 +113,22 @@ void CheckBoolSurfaces(const Reading& reading, Findings* found) {
   }
 }
 
+// Bool, bf16 and packed types have rules of their own.
+void CheckSurfaceTypes(const Reading& reading, Findings* found) {
+  for (const FunctionReading& function : reading.functions()) {
+    for (const SurfaceUse& surface : SurfacesOf(function)) {
+      const DataType dtype = surface.type->dtype;
+      const bool wide = dtype == DataType::kInt16 || dtype == DataType::kUint16 ||
+                        dtype == DataType::kUint32 || dtype == DataType::kInt64 ||
+                        dtype == DataType::kUint64;
+      if (!wide) continue;
+      found->Add(surface.at, StrCat(surface.parameter != nullptr ? "input " : "output ",
+                                    Shown(surface.name), " is ", mil::DataTypeName(dtype),
+                                    "; surfaces hold fp16, fp32, int8, uint8 or int32"));
+    }
+  }
+}
+
 void CheckInt32Cast(const Reading& reading, Findings* found) {
   ForEachOp(reading, "cast", [&](const FunctionReading&, const mil::Statement& cast) {
     if (cast.outputs[0].type.dtype != DataType::kInt32) return;
@@ -151,6 +167,9 @@ constexpr Constraint kConstraints[] = {
      "M4, M5, macOS 26 and 27; several sources agree", Everywhere, CheckPacked},
     {"types.bool_surface", Severity::kCompile, "No input or output is bool.",
      "M1 to M5; one careful source", Everywhere, CheckBoolSurfaces},
+    {"types.surface", Severity::kCompile,
+     "Inputs and outputs are fp16, fp32, int8, uint8 or int32.",
+     "surfaces of other integers were never seen; derived", Everywhere, CheckSurfaceTypes},
     {"types.int32_cast", Severity::kCompile, "cast to int32 is refused on M1.", "M1; one source",
      OnM1, CheckInt32Cast},
     {"types.buffer_rows", Severity::kDoubtful,

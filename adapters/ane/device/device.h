@@ -21,8 +21,12 @@ namespace attune::ane {
 
 // What a surface holds. The hardware computes in fp16; f32 serves the simulator's
 // exact profile, which separates errors of the compiler from those of the numerics.
-enum class ElementType : std::uint8_t { kF16, kF32 };
-constexpr std::int64_t SizeOf(ElementType type) { return type == ElementType::kF16 ? 2 : 4; }
+// Integers are inputs and outputs of programs by others. Append only.
+enum class ElementType : std::uint8_t { kF16, kF32, kI8, kU8, kI32 };
+constexpr std::int64_t SizeOf(ElementType type) {
+  if (type == ElementType::kF16) return 2;
+  return type == ElementType::kI8 || type == ElementType::kU8 ? 1 : 4;
+}
 
 // Rows of a surface begin at multiples of 64 bytes.
 inline constexpr std::int64_t kRowAlignment = 64;
@@ -35,7 +39,9 @@ struct SymbolLayout {
   std::int64_t channels = 1, height = 1, width = 1;
   std::int64_t row_stride = 0, plane_stride = 0;  // Bytes.
   std::int64_t batch_stride = 0;                  // Bytes; 0 unless more than the planes take.
-  std::int64_t bytes() const { return std::max(plane_stride * channels, batch_stride); }
+  // So many stretches of channels begin batch_stride apart; `channels` counts all.
+  std::int64_t batches = 1;
+  std::int64_t bytes() const { return std::max(plane_stride * channels, batch_stride * batches); }
   bool operator==(const SymbolLayout&) const = default;
 };
 

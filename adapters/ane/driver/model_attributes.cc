@@ -77,7 +77,11 @@ Result<ElementType> ReadElement(const Runtime& runtime, Id entry, std::string_vi
   const std::string type = TextOf(runtime, Get(runtime, entry, "Type")).value_or("");
   if (type == "Float16") return ElementType::kF16;
   if (type == "Float32") return ElementType::kF32;
-  return Missing(StrCat("'", symbol, "' has the type '", type, "', not Float16 or Float32"));
+  if (type == "Int8") return ElementType::kI8;
+  if (type == "UInt8") return ElementType::kU8;
+  if (type == "Int32") return ElementType::kI32;
+  return Missing(StrCat("'", symbol, "' has the type '", type,
+                        "', none of Float16, Float32, Int8, UInt8, Int32"));
 }
 
 Status CheckStrides(const SymbolLayout& layout) {

@@ -51,6 +51,9 @@ Result<PlaneLayout> LayoutOf(const SymbolLayout& symbol, const SurfaceSpec& spec
                            symbol.height, ", ", symbol.width, "], the plan [1, ", spec.channels,
                            ", 1, ", spec.width, "]"));
   }
+  if (symbol.element != ElementType::kF16 && symbol.element != ElementType::kF32) {
+    return Internal(StrCat(symbol.name, ": the program has integers, the plan real numbers"));
+  }
   if (symbol.plane_stride < spec.width * SizeOf(symbol.element)) {
     return Internal(StrCat(symbol.name, ": planes of ", symbol.plane_stride, " bytes hold no ",
                            spec.width, " elements"));

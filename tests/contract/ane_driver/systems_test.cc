@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "contract/ane_driver/driver_world.h"
 
@@ -232,6 +233,29 @@ TEST(AneDriverSystems, TheBatchStrideCountsInASurfacesSize) {
   Bench bench(device->get(), program->get(), 1);
   EXPECT_OK(bench.bound());
   EXPECT_OK((*program)->Evaluate());
+}
+
+// Programs by others take and give integers.
+TEST(AneDriverSystems, IntegerSurfacesAreReadAsTheirTypes) {
+  const std::pair<std::string, ElementType> types[] = {
+      {"int8", ElementType::kI8}, {"uint8", ElementType::kU8}, {"int32", ElementType::kI32}};
+  for (const auto& [name, element] : types) {
+    SCOPED_TRACE(name);
+    DriverWorld world;
+    auto device = world.Open();
+    ASSERT_OK(device);
+    const std::string type = StrCat("tensor<", name, ", [1,2,1,64]> ");
+    const std::string mil = StrCat(
+        "program(1.3)\n[buildInfo = dict<string, string>({{\"coremlc-version\", "
+        "\"3505.4.1\"}})]\n{\n"
+        "func main<ios18>(",
+        type, "x) { ", type, "y = maximum(x = x, y = x); } -> (y);\n}\n");
+    auto program = (*device)->Load({.mil = mil, .weights = {}});
+    ASSERT_OK(program);
+    ASSERT_EQ((*program)->inputs().size(), 1u);
+    EXPECT_EQ((*program)->inputs()[0].element, element);
+    EXPECT_EQ((*program)->outputs()[0].element, element);
+  }
 }
 
 // Systems disagree on how a program says that it has no weights.

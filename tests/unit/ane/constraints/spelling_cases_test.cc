@@ -30,6 +30,7 @@ std::string Bank(const std::string& first, const std::string& second) {
 
 std::vector<Case> SpellingCases() {
   const std::string bf16 = "tensor<bf16, [1,64,1,32]>";
+  const std::string fp16 = "tensor<fp16, [1,64,1,32]>";
   const std::string less = "less(x=x, y=fp16(0))";
   const std::string less_type = "tensor<bool, [1,64,1,64]>";
   const std::string wide = "tensor<fp16, [1,64,1,64]>";
@@ -69,6 +70,8 @@ std::vector<Case> SpellingCases() {
        TextOf(int4 + dequantized + Let("y", Conv("w")))},
       {"types.packed", TextOf(kRelu, "y", "tensor<int4, [1,64,1,128]> x"),
        TextOf(kRelu, "y", "tensor<int8, [1,64,1,64]> x")},
+      {"types.surface", TextOf(kRelu, "y", "tensor<int64, [1,64,1,32]> i, " + fp16 + " x"),
+       TextOf(kRelu, "y", "tensor<int32, [1,64,1,32]> i, " + fp16 + " x")},
       {"types.bool_surface", TextOf(Let("y", less, less_type), "y", wide + " x"),
        TextOf(Let("l", less, less_type) + Let("y", "select(cond=l, a=x, b=x)", wide), "y",
               wide + " x")},

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/half.h"
@@ -308,6 +309,72 @@ TEST(Machine, WeightFilesThatAreNotReadOrEqualFailNoVerification) {
   Bench older(On(Chip::kM4, 26));
   EXPECT_FALSE(older.machine.Compile("differ", program(path),
                                      {{kWeightPath, one.bytes()}, {path, other.bytes()}}));
+}
+
+TEST(Machine, SurfacesHoldIntegersOfThreeTypes) {
+  struct Case {
+    std::string type;
+    ElementType element;
+    std::int64_t low, high;
+  };
+  const Case cases[] = {{"int8", ElementType::kI8, -128, 127},
+                        {"uint8", ElementType::kU8, 0, 255},
+                        {"int32", ElementType::kI32, -70000, 100000}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.type);
+    const std::string t = "tensor<" + c.type + ", [1,1,1,64]> ";
+    Bench bench;
+    const ProgramHandle handle = bench.Loaded(Main(
+        t + "x",
+        t + "y = maximum(x = x, y = " + t + "([" + StrJoin(std::vector<int>(64, 1), ",") + "]));",
+        "y"));
+    const SymbolLayout layout = bench.machine.symbols(handle).inputs[0];
+    const std::int64_t size = SizeOf(c.element);
+    ASSERT_EQ(layout.element, c.element);
+    EXPECT_EQ(layout.bytes(), 64 * size);
+    Bytes in(static_cast<std::size_t>(64 * size)), out(in.size());
+    std::memcpy(in.data(), &c.low, static_cast<std::size_t>(size));
+    std::memcpy(in.data() + size, &c.high, static_cast<std::size_t>(size));
+    const std::vector<std::span<std::byte>> ins = {in}, outs = {out};
+    ASSERT_FALSE(bench.machine.Evaluate(handle, 0, ins, outs));
+    std::int64_t first = 0, second = 0;
+    std::memcpy(&first, out.data(), static_cast<std::size_t>(size));
+    std::memcpy(&second, out.data() + size, static_cast<std::size_t>(size));
+    EXPECT_EQ(first, 1);
+    EXPECT_EQ(second, c.high);
+  }
+}
+
+TEST(Machine, BuffersBeginTheirBatchesWhereTheTextSays) {
+  const auto program = [](const std::string& strides, const std::string& interleave) {
+    const std::string t = "tensor<fp16, [2,2,1,32]> ";
+    return Main(
+        "tensor_buffer<fp16, shape=[2,2,1,32], strides=" + strides +
+            ", interleave_factors=" + interleave + "> x",
+        t + "t = tensor_buffer_to_tensor<ios17>(input = x);\n" + t + "y = add(x = t, y = t);", "y");
+  };
+  Bench bench;
+  const ProgramHandle handle = bench.Loaded(program("[256,64,32,1]", "[1,1,1,1]"));
+  const SymbolLayout layout = bench.machine.symbols(handle).inputs[0];
+  EXPECT_EQ(layout.batches, 2);
+  EXPECT_EQ(layout.bytes(), 2 * 512);
+  Bytes in(1024), out(256);
+  for (std::size_t batch = 0; batch < 2; ++batch) {
+    for (std::size_t channel = 0; channel < 2; ++channel) {
+      const Bytes row = Rows(Floats(32, static_cast<float>(1 + 2 * batch + channel)), 32, 64);
+      std::copy(row.begin(), row.end(),
+                in.begin() + static_cast<std::ptrdiff_t>(batch * 512 + channel * 128));
+    }
+  }
+  const std::vector<std::span<std::byte>> ins = {in}, outs = {out};
+  ASSERT_FALSE(bench.machine.Evaluate(handle, 0, ins, outs));
+  for (std::int64_t row = 0; row < 4; ++row) {
+    EXPECT_EQ(At(out, 64 * row), static_cast<float>(2 * (row + 1)));
+  }
+  for (const auto& refused :
+       {program("[64,64,32,1]", "[1,1,1,1]"), program("[256,64,32,1]", "[1,2,1,1]")}) {
+    EXPECT_TRUE(bench.machine.Compile("refused", refused, {}));
+  }
 }
 
 TEST(Machine, WrapperFailsAfterSoManyCompiles) {
