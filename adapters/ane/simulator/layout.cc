@@ -60,12 +60,13 @@ Status SetStrides(const mil::Output& symbol, SymbolLayout* layout) {
   layout->row_stride = type.strides[rank - 2] * size;
   layout->plane_stride = type.strides[rank - 3] * size;
   if (layout->row_stride < layout->width * size ||
-      layout->plane_stride < layout->row_stride * layout->height ||
+      layout->plane_stride / layout->height < layout->row_stride ||
       layout->plane_stride > kMost / layout->channels) {
     return WrongStrides(symbol);
   }
   for (std::size_t i = 1; i + 3 < rank; ++i) {
-    if (type.strides[i] != type.strides[i + 1] * type.dims[i + 1]) return WrongStrides(symbol);
+    const auto planes = CheckedMul(type.strides[i + 1], type.dims[i + 1]);
+    if (planes != type.strides[i]) return WrongStrides(symbol);
   }
   if (rank == 3) return OkStatus();
   const std::int64_t batch = type.strides[0] * size;

@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <cstring>
 
+#include "ane/simulator/layout.h"
 #include "base/half.h"
 #include "base/strings.h"
+#include "support/status_matchers.h"
 #include "unit/ane/simulator/mil_program.h"
 #include "unit/ane/simulator/weight_file.h"
 
@@ -375,6 +377,18 @@ TEST(Machine, BuffersBeginTheirBatchesWhereTheTextSays) {
        {program("[64,64,32,1]", "[1,1,1,1]"), program("[256,64,32,1]", "[1,2,1,1]")}) {
     EXPECT_TRUE(bench.machine.Compile("refused", refused, {}));
   }
+}
+
+// Their product with the rows is 2^64 bytes, which wraps to nothing.
+TEST(Machine, StridesBeyondAllNumbersAreRefused) {
+  mil::Output buffer = {.type = {}, .name = "x"};
+  buffer.type.is_tensor = buffer.type.is_buffer = true;
+  buffer.type.dims = {1, 1, std::int64_t{1} << 23, 1};
+  buffer.type.strides = {64, 64, std::int64_t{1} << 40, 1};
+  EXPECT_FALSE(OrderOf({buffer}, {}, Target()).ok());
+  buffer.type.dims[2] = 2;
+  buffer.type.strides = {64, 64, 32, 1};
+  EXPECT_OK(OrderOf({buffer}, {}, Target()));
 }
 
 TEST(Machine, WrapperFailsAfterSoManyCompiles) {
