@@ -17,17 +17,20 @@ class DeviceActivity {
   explicit DeviceActivity(const DefaultPlatform& platform);
 
   // Two lines, and members of an object. Predictions are of one run of the model: a batch
-  // learned from or tested on, a prompt, a token.
+  // learned from or tested on, a prompt, a token. Where the CPU took over, a line on
+  // stderr says why.
   void Print() const;
   void Add(JsonLine* line) const;
 
  private:
   struct Since {
     ane::AneActivity now;
-    std::int64_t runs, evaluations, compiles, loads;
+    std::int64_t runs, evaluations, compiles, loads, fallbacks;
     double milliseconds, joules;  // Of one run.
   };
   Since Measure() const;
+  // On stderr, whatever form the results take.
+  void WarnOfFallbacks(const Since& since) const;
 
   const DefaultPlatform& platform_;
   ane::AneActivity before_;

@@ -129,6 +129,7 @@ TEST_F(CommandTest, TrainsOnASimulatedNeuralEngineForTheCpuToServe) {
   EXPECT_GT(NumberOf(there, "device_programs"), 1);
   EXPECT_EQ(NumberOf(there, "device_compiles"), NumberOf(there, "device_loads"));
   EXPECT_EQ(NumberOf(there, "device_evictions"), 0);
+  EXPECT_EQ(NumberOf(there, "device_fallbacks"), 0);
   EXPECT_GT(NumberOf(there, "device_predicted_ms"), 0);
   EXPECT_EQ(here.root().Find("device_programs"), nullptr);
   const CommandResult served = RunAttune({"eval", "--model", directory_ / "model", "--adapter",
