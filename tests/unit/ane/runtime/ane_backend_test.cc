@@ -241,6 +241,42 @@ TEST_F(AneBackendChain, TheSecondProgramsFailureIsTheWholeStepsOnTheHost) {
   EXPECT_EQ(backend_->activity().fallbacks, 1);
 }
 
+// A cache between the two programs: the device's half of the run has written its rows.
+TEST_F(AneBackendTest, WhatAHalfRunAppendedIsWrittenAgain) {
+  Graph graph;
+  GraphBuilder builder(&graph);
+  const ValueId x = graph.AddInput("x", {DType::kF32, {kRows, kWidth}});
+  const ValueId cache = graph.AddInput("cache", {DType::kF32, {2 * kRows, kWidth}});
+  const ValueId position = graph.AddInput("position", {DType::kI32, {1}});
+  const ValueId w = graph.AddParameter("w", {DType::kF32, {kWidth, kWidth}}, false);
+  const auto twice = [&](ValueId of) {
+    const ValueId y = builder.Linear(builder.Linear(of, w), w);
+    return builder.Add(y, y);
+  };
+  graph.AddOutput("y", twice(builder.CacheAppend(cache, twice(x), position)));
+  ASSERT_OK(builder.status());
+  std::vector<std::vector<float>> results, caches;
+  for (Backend* backend : {static_cast<Backend*>(backend_.get()), host_.get()}) {
+    ASSERT_OK_AND_ASSIGN(const auto made, backend->Compile(graph, Frozen(), {}));
+    Tensor rows(DType::kF32, {2 * kRows, kWidth});
+    rows.f32()[3] = 0.5f;
+    ASSERT_OK(made->Bind("cache", Bytes(&rows)));
+    AsI32(*made->Input("position"))[0] = kRows;
+    AsF32(*made->Input("x"))[9] = 1;
+    const std::int64_t before = device_.counters().evaluations;
+    device_.evaluate_error = Internal("0x1d");
+    device_.good_evaluations = 1;
+    ASSERT_OK_AND_ASSIGN(const auto y, Run(*made));
+    results.push_back(y);
+    EXPECT_EQ(device_.counters().evaluations, before + (backend == backend_.get() ? 1 : 0));
+    caches.emplace_back(rows.f32().begin(), rows.f32().end());
+  }
+  EXPECT_EQ(backend_->activity().fallbacks, 1);
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(caches[0], caches[1]);
+  EXPECT_NE(caches[0], std::vector<float>(caches[0].size()));
+}
+
 TEST_F(AneBackendChain, MoreProgramsThanTheLimitAreTheHosts) {
   Open({.max_programs = 1});
   ASSERT_OK_AND_ASSIGN(const auto made, backend_->Compile(chain_, frozen_, {}));
