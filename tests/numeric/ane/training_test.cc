@@ -108,7 +108,8 @@ TEST_F(AneTraining, TwentyStepsFollowTheCpuAndMakeNothingNew) {
     last = got.loss;
   }
   std::cout << "loss " << first << " -> " << last << ", off by at most " << worst << "\n";
-  EXPECT_LT(worst, 1e-2);
+  // Twice what is seen: rounding grows where the loss jumps in the first steps.
+  EXPECT_LT(worst, 5e-3);
   EXPECT_LT(last, first - 0.5);
   ExpectNothingWasMade(before, machines_.ane->activity());
 }
